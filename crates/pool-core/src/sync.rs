@@ -72,8 +72,10 @@ mod imp {
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::hint::spin_loop;
-    pub(crate) use loom::sync::atomic::Ordering;
+    /// In place of `alloc::sync::Arc`, so that models see its ordering and its leaks.
+    pub(crate) use loom::sync::Arc;
     use loom::sync::atomic as stock;
+    pub(crate) use loom::sync::atomic::Ordering;
 
     loom::lazy_static! {
         /// The companion of all sequentially consistent fences.
