@@ -1,0 +1,440 @@
+//! `asm`: reads the machine code of the hot path and says whether it is free of locked instructions
+//! and fences.
+//!
+//! The program under the glass is an example of `pool-core`. It is built with the profile and the
+//! number of code generation units that users get, but in a package of its own, so that only the
+//! pool's dependencies are built with it; the compiler is asked for the assembly text, so that no
+//! disassembler is needed. Starting from each function under test, every instruction that can be
+//! reached without unwinding is read, through jumps, tail calls and calls. Only functions that the
+//! compiler has put among the unlikely ones (`#[cold]`) are not entered. A call that the check
+//! cannot see into fails it, unless it is in a short list.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::Command;
+use crate::args::Args;
+use crate::runner::{self, Job, Options};
+use crate::step::{Invocation, Step};
+use crate::workspace::{self, Workspace};
+
+pub(super) const COMMAND: Command = Command {
+    name: "asm",
+    usage: "",
+    about: "read the hot path's machine code: no locked instruction, no fence",
+    details: "For x86-64 Linux. Prints, for each function of crates/pool-core/examples/hot_path.rs, how many\n\
+        instructions can be reached, and which cold functions were not entered.\n\
+        The code itself stays in target/xtask/asm.",
+    flags: &[],
+    passes_on: false,
+    run,
+};
+
+/// The functions in `hot_path.rs` that are read.
+const HOT: &[&str] = &["hot_get_drop", "hot_take_put"];
+
+/// Functions of the system that may be called though their code is not seen: none of them
+/// synchronises. The linker turns the first into a plain read of a register.
+const HARMLESS: &[&str] = &["__tls_get_addr", "memcpy", "memmove", "memset"];
+
+fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
+    args.no_words()?;
+    Ok(runner::run(workspace, steps(), Options::of(args)))
+}
+
+/// The check, or why it cannot be made here.
+pub(super) fn steps() -> Vec<Step> {
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        let here = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
+        return vec![Step::skip(
+            "asm",
+            "asm",
+            format!("reads x86-64 Linux code only, this is {here}"),
+        )];
+    }
+    vec![Step::check("asm", check).on_failure(
+        "read the function in target/xtask/asm; a slow path that is inlined belongs into a #[cold] function",
+    )]
+}
+
+fn check(job: &mut Job<'_>) -> Result<String, String> {
+    let folder = job.workspace.target_for("asm");
+    let program = build(job, &folder)?;
+    let mut lines = Vec::new();
+    let mut faults = Vec::new();
+    for name in HOT {
+        let path = follow(&program, name)?;
+        lines.push(format!("{name} {}", path.instructions));
+        let cold: Vec<_> = path.cold.iter().map(|name| readable(name)).collect();
+        let told = if cold.is_empty() {
+            "none".to_owned()
+        } else {
+            cold.join(", ")
+        };
+        job.note(&format!(
+            "{name}: {} instructions, not entered because cold: {told}",
+            path.instructions
+        ));
+        faults.extend(path.faults.iter().map(|fault| format!("{name}: {fault}")));
+    }
+    if faults.is_empty() {
+        Ok(format!(
+            "no locked instruction and no fence in the hot path; instructions: {}",
+            lines.join(", ")
+        ))
+    } else {
+        Err(format!("the hot path synchronises\n{}", faults.join("\n")))
+    }
+}
+
+/// Builds the example for its assembly text and reads that.
+fn build(job: &mut Job<'_>, folder: &Path) -> Result<Program, String> {
+    // Old text must not be taken for new.
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let root = job.workspace.root();
+    let quoted = |path: &Path| format!("{:?}", path.to_string_lossy());
+    let pool = root.join("crates").join("pool-core");
+    let manifest = format!(
+        "[package]\nname = \"hot-path\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+         [[bin]]\nname = \"hot_path\"\npath = {}\n\n[dependencies]\npool-core = {{ path = {} }}\n\n[workspace]\n",
+        quoted(&pool.join("examples").join("hot_path.rs")),
+        quoted(&pool),
+    );
+    let put = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).map_err(|error| format!("{name}: {error}"))
+    };
+    put("Cargo.toml", &manifest)?;
+    // The same versions as in the workspace, and no need to ask the registry.
+    put("Cargo.lock", &workspace::read(&root.join("Cargo.lock"))?)?;
+    let target = folder.join("target");
+    let build = Invocation::cargo(["build", "--release", "--quiet"])
+        .in_dir(folder)
+        .env("CARGO_TARGET_DIR", &target)
+        .env("RUSTFLAGS", "-C codegen-units=16 --emit=asm,link")
+        .without("CARGO_ENCODED_RUSTFLAGS");
+    job.run(&build)?;
+    let texts = fs::read_dir(target.join("release").join("deps"))
+        .map_err(|error| error.to_string())?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "s"));
+    let mut program = Program::default();
+    for path in texts {
+        program.add(&workspace::read(&path)?);
+    }
+    Ok(program)
+}
+
+/// Assembly text, by function.
+#[derive(Debug, Default)]
+struct Program {
+    functions: BTreeMap<String, Function>,
+}
+
+#[derive(Debug, Default)]
+struct Function {
+    /// In the section where the compiler puts functions that are seldom called.
+    cold: bool,
+    /// Instructions, in order.
+    code: Vec<String>,
+    /// Where in `code` the local labels stand.
+    labels: BTreeMap<String, usize>,
+}
+
+impl Program {
+    /// Adds the functions of one file.
+    fn add(&mut self, text: &str) {
+        let mut section = String::new();
+        let mut functions: BTreeSet<&str> = BTreeSet::new();
+        let mut current: Option<(String, Function)> = None;
+        for line in text.lines() {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if line.is_empty() {
+                continue;
+            }
+            if let Some(label) = line.strip_suffix(':') {
+                if functions.contains(label) {
+                    let cold = section.starts_with(".text.unlikely");
+                    current = Some((
+                        label.to_owned(),
+                        Function {
+                            cold,
+                            ..Function::default()
+                        },
+                    ));
+                } else if let Some((_, function)) = &mut current {
+                    function
+                        .labels
+                        .insert(label.to_owned(), function.code.len());
+                }
+            } else if let Some(directive) = line.strip_prefix('.') {
+                let (name, rest) = directive
+                    .split_once(char::is_whitespace)
+                    .unwrap_or((directive, ""));
+                match name {
+                    "section" => {
+                        section = rest.split(',').next().unwrap_or_default().trim().to_owned()
+                    }
+                    "text" => section = ".text".to_owned(),
+                    "type" => {
+                        if let Some((name, "@function")) = rest.split_once(',') {
+                            functions.insert(name);
+                        }
+                    }
+                    "cfi_endproc" => {
+                        if let Some((name, function)) = current.take() {
+                            self.functions.entry(name).or_insert(function);
+                        }
+                    }
+                    _ => {}
+                }
+            } else if let Some((_, function)) = &mut current {
+                function.code.push(line.to_owned());
+            }
+        }
+    }
+}
+
+/// What was found on the way.
+#[derive(Debug, Default)]
+struct Walk {
+    instructions: usize,
+    cold: BTreeSet<String>,
+    faults: Vec<String>,
+}
+
+/// Follows the code from the function called `start`.
+fn follow(program: &Program, start: &str) -> Result<Walk, String> {
+    if !program.functions.contains_key(start) {
+        return Err(format!("no function {start} in the assembly"));
+    }
+    let mut path = Walk::default();
+    let mut entered = BTreeSet::from([start.to_owned()]);
+    let mut ahead = vec![start.to_owned()];
+    while let Some(name) = ahead.pop() {
+        let function = &program.functions[&name];
+        for target in read_function(function, &name, &mut path) {
+            match program.functions.get(&target) {
+                Some(function) if function.cold => {
+                    path.cold.insert(target);
+                }
+                Some(_) => {
+                    if entered.insert(target.clone()) {
+                        ahead.push(target);
+                    }
+                }
+                None if is_panic(&target) => {
+                    path.cold.insert(target);
+                }
+                None if HARMLESS.contains(&target.as_str()) => {}
+                None => path.faults.push(format!(
+                    "calls {}, whose code is not here",
+                    readable(&target)
+                )),
+            }
+        }
+    }
+    Ok(path)
+}
+
+/// Reads the instructions of one function that can be reached without unwinding; returns what it
+/// calls or jumps to.
+fn read_function(function: &Function, name: &str, path: &mut Walk) -> BTreeSet<String> {
+    let mut seen = vec![false; function.code.len()];
+    let mut called = BTreeSet::new();
+    let mut ahead = vec![0];
+    while let Some(mut at) = ahead.pop() {
+        while at < function.code.len() && !seen[at] {
+            seen[at] = true;
+            path.instructions += 1;
+            let text = &function.code[at];
+            if let Some(what) = synchronises(text) {
+                path.faults
+                    .push(format!("{what} in {}: {text}", readable(name)));
+            }
+            let (operation, operand) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+            let operand = operand.trim();
+            let jumps = operation.starts_with('j');
+            if jumps || operation.starts_with("call") {
+                match destination(operand) {
+                    Some(label) if function.labels.contains_key(label) => {
+                        ahead.push(function.labels[label]);
+                    }
+                    Some(target) => {
+                        called.insert(target.to_owned());
+                    }
+                    None => path.faults.push(format!(
+                        "goes to an unknown place in {}: {text}",
+                        readable(name)
+                    )),
+                }
+            }
+            if operation.starts_with("jmp") || operation.starts_with("ret") || operation == "ud2" {
+                break;
+            }
+            at += 1;
+        }
+    }
+    called
+}
+
+/// The name behind a call's or a jump's operand; `None` for a pointer in a register or in memory.
+fn destination(operand: &str) -> Option<&str> {
+    let through_table = operand.strip_prefix('*');
+    if let Some(rest) = through_table {
+        // The address of a known function, which the linker or the loader puts there.
+        return rest.split_once("@GOTPCREL(%rip)").map(|(name, _)| name);
+    }
+    let name = operand.split('@').next()?;
+    (!name.is_empty() && !name.contains('%')).then_some(name)
+}
+
+/// What makes an instruction one that synchronises, if it does.
+fn synchronises(text: &str) -> Option<&'static str> {
+    let mut words = text.split_whitespace();
+    let operation = words.next().unwrap_or_default();
+    if operation == "lock" {
+        return Some("a locked instruction");
+    }
+    if matches!(operation, "mfence" | "lfence" | "sfence") {
+        return Some("a fence");
+    }
+    // An exchange with memory is locked without saying so.
+    if operation.starts_with("xchg") && text.contains('(') {
+        return Some("a locked exchange");
+    }
+    if matches!(operation, "syscall" | "cpuid" | "serialize") {
+        return Some("a serialising instruction");
+    }
+    None
+}
+
+/// Whether a function of the standard library only ever panics or aborts.
+fn is_panic(name: &str) -> bool {
+    [
+        "panicking",
+        "_Unwind_Resume",
+        "unwrap_failed",
+        "expect_failed",
+        "handle_alloc_error",
+    ]
+    .iter()
+    .any(|part| name.contains(part))
+}
+
+/// A mangled name, shortened to the words in it.
+fn readable(name: &str) -> String {
+    let Some(rest) = name.strip_prefix("_ZN") else {
+        return name.to_owned();
+    };
+    let mut rest = rest;
+    let mut parts = Vec::new();
+    while let Some(end) = rest.find(|c: char| !c.is_ascii_digit()) {
+        let Ok(length) = rest[..end].parse::<usize>() else {
+            break;
+        };
+        let Some(part) = rest.get(end..end + length) else {
+            break;
+        };
+        parts.push(part);
+        rest = &rest[end + length..];
+    }
+    // The last part is a hash.
+    parts.pop();
+    if parts.is_empty() {
+        name.to_owned()
+    } else {
+        parts.join("::")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+\t.section\t.text.hot,\"ax\",@progbits
+\t.type\thot,@function
+hot:
+\t.cfi_startproc
+\tmovq\t%fs:X@TPOFF, %rax
+\tcmpq\t$3, %rax
+\tje\t.LBB0_2
+\tcallq\twarm
+\tretq
+.LBB0_2:
+\tjmp\t_ZN3hot4slow17h0123456789abcdefE
+.Lpad:
+\tlock\t\tincq\t(%rax)
+\tcallq\t_Unwind_Resume@PLT
+.Lfunc_end0:
+\t.cfi_endproc
+\t.section\t.text.unlikely.slow,\"ax\",@progbits
+\t.type\t_ZN3hot4slow17h0123456789abcdefE,@function
+_ZN3hot4slow17h0123456789abcdefE:
+\tlock\t\txaddq\t%rax, A(%rip)
+\tretq
+\t.cfi_endproc
+\t.section\t.text.warm,\"ax\",@progbits
+\t.type\twarm,@function
+warm:
+\tWARM
+\tretq
+\t.cfi_endproc
+";
+
+    fn faults(warm: &str) -> Vec<String> {
+        let mut program = Program::default();
+        program.add(&TEXT.replace("WARM", warm));
+        follow(&program, "hot").unwrap().faults
+    }
+
+    #[test]
+    fn plain_code_passes_and_cold_functions_are_not_entered() {
+        let mut program = Program::default();
+        program.add(&TEXT.replace("WARM", "addq\t$1, %rax"));
+        let path = follow(&program, "hot").unwrap();
+        assert_eq!(path.faults, [""; 0]);
+        assert_eq!(
+            path.instructions, 8,
+            "six of its own, without the landing pad, and two of warm"
+        );
+        assert_eq!(
+            path.cold
+                .iter()
+                .map(|name| readable(name))
+                .collect::<Vec<_>>(),
+            ["hot::slow"]
+        );
+        assert!(follow(&program, "missing").is_err());
+    }
+
+    #[test]
+    fn what_synchronises_is_found_in_callees_too() {
+        for text in [
+            "lock\t\tcmpxchgq\t%rax, (%rdi)",
+            "xchgq\t%rax, (%rdi)",
+            "xchgb\t%al, 8(%rdi)",
+            "mfence",
+            "lock\t\torl\t$0, -64(%rsp)",
+            "callq\tpthread_mutex_lock@PLT",
+            "callq\t*pthread_mutex_lock@GOTPCREL(%rip)",
+            "callq\t*%rax",
+            "jmpq\t*8(%rax)",
+            "syscall",
+        ] {
+            assert_eq!(faults(text).len(), 1, "{text}: {:?}", faults(text));
+        }
+        for text in [
+            "xchgq\t%rax, %rdx",
+            "callq\t__tls_get_addr@PLT",
+            "callq\t*memcpy@GOTPCREL(%rip)",
+        ] {
+            assert_eq!(faults(text), [""; 0], "{text}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `ci`: all that a change has to pass, cheapest first.
+
+use std::fs;
+use std::process::ExitCode;
+
+use super::{Command, asm, demo, fmt, lint, loom, outside, targets, test, tidy};
+use crate::args::{Args, Flag};
+use crate::runner::{self, Options};
+use crate::step::{Action, Step};
+use crate::workspace::{Crate, Workspace};
+
+pub(super) const COMMAND: Command = Command {
+    name: "ci",
+    usage: "[--keep-going] [--list] [--only TEXT]",
+    about: "everything that a change has to pass",
+    details: "Ends with a table, and with a line `SKIPPED: tool: reason` for each check that this machine lacks a\n\
+        tool for. `.ci/run` installs what it can and then calls this.",
+    flags: &[
+        Flag {
+            name: "--list",
+            value: None,
+            about: "show the steps, run nothing",
+        },
+        Flag {
+            name: "--only",
+            value: Some("TEXT"),
+            about: "run the steps with this in their name",
+        },
+    ],
+    passes_on: false,
+    run,
+};
+
+fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
+    args.no_words()?;
+    let mut steps = steps(workspace);
+    if let Some(text) = args.value("--only") {
+        steps.retain(|step| step.name.contains(text));
+        if steps.is_empty() {
+            return Err(format!(
+                "no step has `{text}` in its name; --list shows them"
+            ));
+        }
+    }
+    if args.has("--list") {
+        for step in &steps {
+            println!("{:40}{}", step.name, told(&step.action));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(runner::run(workspace, steps, Options::of(args)))
+}
+
+/// A step's command line, or that it has none.
+fn told(action: &Action) -> String {
+    match action {
+        Action::Run(invocation) => invocation.command_line(),
+        Action::Check(_) => "(checked by xtask)".to_owned(),
+        Action::Skip { tool, reason } => format!("SKIPPED: {tool}: {reason}"),
+    }
+}
+
+/// Every step, those first that fail fast.
+fn steps(workspace: &Workspace) -> Vec<Step> {
+    let mut steps = fmt::steps();
+    steps.extend(tidy::steps());
+    steps.extend(lint::steps(workspace));
+    steps.extend(workspace.crates().iter().flat_map(test::alone));
+    steps.extend(test::together());
+    steps.extend(workspace.crates().iter().flat_map(examples));
+    steps.extend(targets::steps(workspace));
+    steps.extend(outside::steps(workspace));
+    steps.extend(loom::steps(workspace));
+    steps.extend(workspace.crates().iter().map(test::long));
+    steps.extend(demo::steps(workspace));
+    steps.extend(asm::steps());
+    steps
+}
+
+/// A crate's examples, but for the demo, which has a step of its own.
+fn examples(krate: &Crate) -> Vec<Step> {
+    let Ok(entries) = fs::read_dir(krate.dir.join("examples")) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.extension().is_some_and(|extension| extension == "rs")
+                || path.join("main.rs").exists()
+        })
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+        .filter(|name| name != "compress")
+        .collect();
+    names.sort();
+    let step = |example: &String| {
+        let args = ["run", "-p", &krate.name, "--example", example];
+        Step::cargo(format!("example {example} of {}", krate.name), args)
+    };
+    names.iter().map(step).collect()
+}

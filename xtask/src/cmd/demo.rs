@@ -1,0 +1,56 @@
+//! `demo`: compresses real files with and without the pool and prints what it saved. All arguments,
+//! `--help` included, are those of the example that it builds and runs.
+
+use std::ffi::OsString;
+use std::process::{Command as Process, ExitCode};
+
+use super::Command;
+use crate::args::Args;
+use crate::step::{Invocation, Step};
+use crate::workspace::Workspace;
+
+pub(super) const COMMAND: Command = Command {
+    name: "demo",
+    usage: "[DIR]",
+    about: "compress the files below DIR (default: this repository) with and without the pool",
+    details: "",
+    flags: &[],
+    passes_on: true,
+    run,
+};
+
+/// Builds and runs the example.
+const RUN: &[&str] = &[
+    "run",
+    "--release",
+    "-p",
+    "pool-core",
+    "--example",
+    "compress",
+    "--",
+];
+
+fn run(_: &Workspace, args: &Args) -> Result<ExitCode, String> {
+    let given = args.rest.iter().cloned();
+    let invocation = Invocation::cargo(RUN.iter().map(OsString::from).chain(given));
+    // In the caller's folder and on the caller's terminal: this is a program, not a check.
+    let status = Process::new(&invocation.program)
+        .args(&invocation.args)
+        .status()
+        .map_err(|error| format!("cannot run cargo: {error}"))?;
+    Ok(match status.code() {
+        Some(0) => ExitCode::SUCCESS,
+        Some(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
+        None => ExitCode::FAILURE,
+    })
+}
+
+/// The demo on a small tree.
+pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
+    let tree = workspace.root().join("crates").join("pool-dequeue");
+    let args = RUN
+        .iter()
+        .map(OsString::from)
+        .chain(["--passes".into(), "2".into(), tree.into()]);
+    vec![Step::cargo("demo", args)]
+}

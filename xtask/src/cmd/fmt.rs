@@ -1,0 +1,38 @@
+//! `fmt`: formats the workspace, or says what is not formatted.
+
+use std::process::ExitCode;
+
+use super::Command;
+use crate::args::{Args, Flag};
+use crate::runner::{self, Options};
+use crate::step::Step;
+use crate::workspace::Workspace;
+
+pub(super) const COMMAND: Command = Command {
+    name: "fmt",
+    usage: "[--check]",
+    about: "format all code, or check that it is formatted",
+    details: "",
+    flags: &[Flag {
+        name: "--check",
+        value: None,
+        about: "change nothing, fail if something would change",
+    }],
+    passes_on: false,
+    run,
+};
+
+fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
+    args.no_words()?;
+    let steps = if args.has("--check") {
+        steps()
+    } else {
+        vec![Step::cargo("fmt", ["fmt", "--all"])]
+    };
+    Ok(runner::run(workspace, steps, Options::of(args)))
+}
+
+/// The check.
+pub(super) fn steps() -> Vec<Step> {
+    vec![Step::cargo("fmt", ["fmt", "--all", "--check"]).on_failure("`cargo xtask fmt` formats it")]
+}

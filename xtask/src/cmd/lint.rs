@@ -1,0 +1,67 @@
+//! `lint`: clippy and rustdoc, with every warning an error.
+
+use std::process::ExitCode;
+
+use super::{Command, loom, tidy};
+use crate::args::Args;
+use crate::runner::{self, Options};
+use crate::step::Step;
+use crate::workspace::Workspace;
+
+pub(super) const COMMAND: Command = Command {
+    name: "lint",
+    usage: "",
+    about: "clippy and rustdoc without a warning, the lock file, and tidy",
+    details: "Clippy looks at everything with default features, at crates without them, and at the models under\n\
+        the model checker's cfg, which nothing else sees.",
+    flags: &[],
+    passes_on: false,
+    run,
+};
+
+fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
+    args.no_words()?;
+    let mut steps = tidy::steps();
+    steps.extend(self::steps(workspace));
+    Ok(runner::run(workspace, steps, Options::of(args)))
+}
+
+/// All but tidy.
+pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
+    let mut steps = vec![
+        Step::cargo(
+            "lock file",
+            ["metadata", "--locked", "--format-version", "1"],
+        )
+        .on_failure("a manifest changed: run any cargo command and commit Cargo.lock"),
+        Step::cargo(
+            "clippy",
+            ["clippy", "--all-targets", "--", "-D", "warnings"],
+        ),
+    ];
+    for krate in workspace
+        .crates()
+        .iter()
+        .filter(|krate| krate.has_default_features)
+    {
+        let args = [
+            "clippy",
+            "-p",
+            &krate.name,
+            "--no-default-features",
+            "--all-targets",
+        ];
+        let args = args.into_iter().chain(["--", "-D", "warnings"]);
+        steps.push(Step::cargo(
+            format!("clippy {}, no default features", krate.name),
+            args,
+        ));
+    }
+    steps.extend(loom::lint(workspace));
+    steps.push(
+        Step::cargo("rustdoc", ["doc", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .on_failure("`cargo doc --no-deps --open` shows the page"),
+    );
+    steps
+}

@@ -1,0 +1,118 @@
+//! `loom`: the models, each in every interleaving up to a bound.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::Command;
+use crate::args::{Args, Flag};
+use crate::runner::{self, Options};
+use crate::step::Step;
+use crate::workspace::{Crate, Workspace};
+
+pub(super) const COMMAND: Command = Command {
+    name: "loom",
+    usage: "[CRATE…] [--preemptions N] [-- FILTER…]",
+    about: "check the models in every interleaving, up to a bound",
+    details: "Runs tests/loom.rs of each crate that has one. The bound counts forced switches of threads; at three\n\
+        the outcomes of our models stop growing. Arguments behind `--` go to the test program.",
+    flags: &[Flag {
+        name: "--preemptions",
+        value: Some("N"),
+        about: "the bound (default: 3)",
+    }],
+    passes_on: false,
+    run,
+};
+
+/// At three preemptions the sets of outcomes are complete; a fourth costs ten times the time.
+const PREEMPTIONS: &str = "3";
+
+fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
+    let known: Vec<_> = with_models(workspace)
+        .map(|krate| krate.name.as_str())
+        .collect();
+    let chosen = args.choose("crate with models", &known)?;
+    let bound = args.value("--preemptions").unwrap_or(PREEMPTIONS);
+    if bound.parse::<usize>().is_err() {
+        return Err(format!("--preemptions {bound} is no number"));
+    }
+    let filter: Vec<_> = args
+        .rest
+        .iter()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    let steps = chosen
+        .iter()
+        .map(|name| step(workspace, name, bound, &filter))
+        .collect();
+    Ok(runner::run(workspace, steps, Options::of(args)))
+}
+
+fn with_models(workspace: &Workspace) -> impl Iterator<Item = &Crate> {
+    workspace.crates().iter().filter(|krate| krate.has_models)
+}
+
+/// Every crate's models.
+pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
+    with_models(workspace)
+        .map(|krate| step(workspace, &krate.name, PREEMPTIONS, &[]))
+        .collect()
+}
+
+/// Clippy over the code that exists for the model checker only.
+pub(super) fn lint(workspace: &Workspace) -> Option<Step> {
+    let crates: Vec<_> = with_models(workspace)
+        .flat_map(|krate| ["-p", &krate.name])
+        .collect();
+    if crates.is_empty() {
+        return None;
+    }
+    let args = ["clippy"].into_iter().chain(crates);
+    let args = args.chain([
+        "--features",
+        "loom",
+        "--lib",
+        "--test",
+        "loom",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    Some(with_loom(Step::cargo("clippy, models", args), workspace))
+}
+
+fn step(workspace: &Workspace, name: &str, bound: &str, filter: &[String]) -> Step {
+    let args = [
+        "test",
+        "-p",
+        name,
+        "--release",
+        "--features",
+        "loom",
+        "--test",
+        "loom",
+        "--",
+    ];
+    let args = args.into_iter().chain(filter.iter().map(String::as_str));
+    with_loom(Step::cargo(format!("loom {name}"), args), workspace)
+        .env("LOOM_MAX_PREEMPTIONS", bound)
+        .at_least(1)
+        .on_failure("docs/TESTING.md says how to replay one interleaving")
+}
+
+/// Sets the model checker's flags, and removes the variables that make a run that was cut short pass.
+fn with_loom(step: Step, workspace: &Workspace) -> Step {
+    let target: PathBuf = workspace.target_for("loom");
+    let mut step = step
+        .env("RUSTFLAGS", "--cfg pool_loom")
+        .env("CARGO_TARGET_DIR", target);
+    for name in [
+        "CARGO_ENCODED_RUSTFLAGS",
+        "LOOM_MAX_DURATION",
+        "LOOM_MAX_PERMUTATIONS",
+        "LOOM_MAX_BRANCHES",
+    ] {
+        step = step.without(name);
+    }
+    step
+}

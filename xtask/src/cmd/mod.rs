@@ -1,0 +1,51 @@
+//! The commands, one module each, as a table that `cargo xtask` prints and [`crate::main`] searches.
+
+use std::process::ExitCode;
+
+use crate::args::{Args, Flag};
+use crate::workspace::Workspace;
+
+mod asm;
+mod ci;
+mod demo;
+mod fmt;
+mod lint;
+mod loom;
+mod miri;
+mod outside;
+mod targets;
+mod test;
+mod tidy;
+
+/// A command of xtask.
+pub(crate) struct Command {
+    /// As it is typed.
+    pub(crate) name: &'static str,
+    /// Its arguments, for the help.
+    pub(crate) usage: &'static str,
+    /// What it does, in a line.
+    pub(crate) about: &'static str,
+    /// What else there is to know.
+    pub(crate) details: &'static str,
+    /// Its own options.
+    pub(crate) flags: &'static [Flag],
+    /// Hands all arguments on to the program that it starts.
+    pub(crate) passes_on: bool,
+    /// Does it. An `Err` means that the arguments were wrong.
+    pub(crate) run: fn(&Workspace, &Args) -> Result<ExitCode, String>,
+}
+
+/// All commands, in the order in which they are listed.
+pub(crate) const COMMANDS: &[Command] = &[
+    ci::COMMAND,
+    demo::COMMAND,
+    fmt::COMMAND,
+    lint::COMMAND,
+    tidy::COMMAND,
+    test::COMMAND,
+    loom::COMMAND,
+    miri::COMMAND,
+    targets::COMMAND,
+    outside::COMMAND,
+    asm::COMMAND,
+];

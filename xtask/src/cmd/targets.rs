@@ -1,0 +1,171 @@
+//! `targets`: builds for machines other than this one, without `std`, without default features, and
+//! with the oldest Rust that is promised.
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::Command;
+use crate::args::Args;
+use crate::runner::{self, Job, Options};
+use crate::step::{Invocation, Step};
+use crate::tools;
+use crate::workspace::{self, Workspace};
+
+pub(super) const COMMAND: Command = Command {
+    name: "targets",
+    usage: "",
+    about: "build without std, without default features, for other machines, with the oldest Rust",
+    details: "A target or toolchain that is not installed is reported, not installed.",
+    flags: &[],
+    passes_on: false,
+    run,
+};
+
+/// The crate that works without `std`, and the features that keep it so.
+const NO_STD: (&str, &[&str]) = ("pool-dequeue", &["", "alloc"]);
+
+/// Machines without an operating system, on which only [`NO_STD`] can be built: one with 32-bit
+/// atomics at most.
+const BARE: &[&str] = &["thumbv7em-none-eabi"];
+
+/// Machines with one, on which everything can: 32 bits, another system, another memory model.
+const HOSTED: &[&str] = &[
+    "i686-unknown-linux-gnu",
+    "aarch64-unknown-linux-gnu",
+    "x86_64-pc-windows-gnu",
+    "wasm32-unknown-unknown",
+];
+
+fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
+    args.no_words()?;
+    Ok(runner::run(workspace, steps(workspace), Options::of(args)))
+}
+
+/// All of it.
+pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
+    let mut steps: Vec<_> = workspace
+        .crates()
+        .iter()
+        .map(|krate| bare_features(&krate.name))
+        .collect();
+    steps.push(
+        Step::check("no_std", no_std)
+            .on_failure("something names std without `#[cfg(test)]`, or a dependency needs it"),
+    );
+    let (krate, features) = NO_STD;
+    for target in BARE {
+        for feature in features {
+            let name = format!("{target}, {krate} {feature}");
+            let args = [
+                "check",
+                "-p",
+                krate,
+                "--no-default-features",
+                "--target",
+                target,
+            ];
+            let args = args.into_iter().chain(["--features", feature]);
+            steps.push(needs(target, Step::cargo(name.trim_end(), args)));
+        }
+    }
+    for target in HOSTED {
+        let crates = workspace
+            .crates()
+            .iter()
+            .flat_map(|krate| ["-p", &krate.name]);
+        let args = ["check", "--target", target].into_iter().chain(crates);
+        steps.push(needs(target, Step::cargo(*target, args)));
+    }
+    steps.push(oldest_rust(workspace));
+    steps
+}
+
+/// A crate with nothing switched on.
+fn bare_features(name: &str) -> Step {
+    Step::cargo(
+        format!("check {name}, no default features"),
+        ["check", "-p", name, "--no-default-features"],
+    )
+}
+
+/// The step, or that its target is missing.
+fn needs(target: &str, step: Step) -> Step {
+    if tools::has_target(target) {
+        step
+    } else {
+        Step::skip(
+            step.name,
+            target,
+            format!("not installed: rustup target add {target}"),
+        )
+    }
+}
+
+/// The libraries with the oldest Rust that the manifests promise.
+fn oldest_rust(workspace: &Workspace) -> Step {
+    let release = workspace.rust_version();
+    let name = format!("Rust {release}");
+    let Some(toolchain) = tools::toolchain(release) else {
+        let reason = format!("not installed: rustup toolchain install {release} --profile minimal");
+        return Step::skip(&name, &name, reason);
+    };
+    let crates = workspace
+        .crates()
+        .iter()
+        .flat_map(|krate| ["-p", &krate.name]);
+    let args = ["check", "--locked"].into_iter().chain(crates);
+    let run = Invocation::cargo_of(&toolchain, args)
+        .env("CARGO_TARGET_DIR", workspace.target_for("oldest-rust"));
+    Step::run(&name, run).on_failure("rust-version in the root Cargo.toml is a promise")
+}
+
+/// Proves that a crate does without `std`, on any machine: two panic handlers cannot be in one
+/// program, and `std` brings one. So a crate with a handler of its own compiles with `NO_STD` below it
+/// only as long as nothing below it pulls in `std`. That the proof can fail is tried each time.
+fn no_std(job: &mut Job<'_>) -> Result<String, String> {
+    let (krate, features) = NO_STD;
+    let folder = job.workspace.target_for("no-std");
+    for feature in features {
+        probe(job, &folder, krate, feature, "")?;
+    }
+    match probe(job, &folder, krate, "", "extern crate std;\n") {
+        Ok(()) => Err("the probe compiles with std in it: it proves nothing".to_owned()),
+        Err(_) => Ok(format!("{krate} with {} sets of features", features.len())),
+    }
+}
+
+fn probe(
+    job: &mut Job<'_>,
+    folder: &Path,
+    krate: &str,
+    feature: &str,
+    more: &str,
+) -> Result<(), String> {
+    let root = job.workspace.root();
+    let path = format!("{:?}", root.join("crates").join(krate).to_string_lossy());
+    let manifest = format!(
+        "[package]\nname = \"no-std-probe\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+         [dependencies.{krate}]\npath = {path}\ndefault-features = false\nfeatures = [{feature:?}]\n\n[workspace]\n"
+    );
+    let manifest = manifest.replace("[\"\"]", "[]");
+    let source = format!(
+        "//! A program's only panic handler.\n#![no_std]\n{more}use {} as _;\n\
+         #[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'_>) -> ! {{\n    loop {{}}\n}}\n",
+        krate.replace('-', "_")
+    );
+    let put = |name: &str, text: &str| {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent)
+            .and_then(|()| fs::write(&path, text))
+            .map_err(|error| format!("{}: {error}", path.display()))
+    };
+    put("Cargo.toml", &manifest)?;
+    put("src/lib.rs", &source)?;
+    put("Cargo.lock", &workspace::read(&root.join("Cargo.lock"))?)?;
+    let check = Invocation::cargo(["check", "--quiet"])
+        .in_dir(folder)
+        .env("CARGO_TARGET_DIR", folder.join("target"));
+    job.run(&check).map(drop)
+}

@@ -1,0 +1,491 @@
+//! Carries out steps: shows which one runs and for how long, keeps their output in files, prints
+//! that of a failed one, and ends with a table and the list of what could not be done here.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::args::Args;
+use crate::step::{Action, Invocation, Step};
+use crate::workspace::Workspace;
+
+/// A program that runs longer than this is stopped, unless someone is watching: code without locks
+/// fails by spinning for ever, too.
+const TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
+/// How often a run that nobody watches says that it is still alive.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// How much of a failed step's output is printed.
+const LINES_SHOWN: usize = 300;
+
+/// How steps are run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// Goes on after a failure.
+    pub(crate) keep_going: bool,
+    /// Shows all output.
+    pub(crate) verbose: bool,
+}
+
+impl Options {
+    /// From the options that every command understands.
+    pub(crate) fn of(args: &Args) -> Self {
+        Self {
+            keep_going: args.has("--keep-going"),
+            verbose: args.has("--verbose"),
+        }
+    }
+}
+
+/// How a step ended.
+enum Outcome {
+    Passed(String),
+    Failed(String),
+    Skipped { tool: String, reason: String },
+    NotReached,
+}
+
+/// Runs the steps in order and says how it went.
+pub(crate) fn run(workspace: &Workspace, steps: Vec<Step>, options: Options) -> ExitCode {
+    let logs = workspace.target().join("xtask").join("logs");
+    if let Err(error) = fs::create_dir_all(&logs) {
+        eprintln!("error: cannot create {}: {error}", logs.display());
+        return ExitCode::FAILURE;
+    }
+    let started = Instant::now();
+    let count = steps.len();
+    let mut results = Vec::new();
+    let mut failed = false;
+    for (index, step) in steps.into_iter().enumerate() {
+        if failed && !options.keep_going {
+            results.push((step.name, Outcome::NotReached, Duration::ZERO));
+            continue;
+        }
+        let title = format!("[{:>2}/{count}] {}", index + 1, step.name);
+        let log = logs.join(format!("{}.log", file_name(&step.name)));
+        let begun = Instant::now();
+        let outcome = match step.action {
+            Action::Skip { tool, reason } => {
+                println!("{title}: SKIPPED: {tool}: {reason}");
+                Outcome::Skipped { tool, reason }
+            }
+            action => {
+                let outcome = match Job::new(workspace, &title, log.clone(), options) {
+                    Ok(mut job) => job.carry_out(action),
+                    Err(error) => Outcome::Failed(format!("{}: {error}", log.display())),
+                };
+                report(
+                    &title,
+                    &outcome,
+                    begun.elapsed(),
+                    &log,
+                    step.hint.as_deref(),
+                    options,
+                );
+                outcome
+            }
+        };
+        failed |= matches!(outcome, Outcome::Failed(_));
+        results.push((step.name, outcome, begun.elapsed()));
+    }
+    print!("{}", summary(&results, started.elapsed()));
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Prints how a step ended; for a failed one, why, what it printed and what helps.
+fn report(
+    title: &str,
+    outcome: &Outcome,
+    elapsed: Duration,
+    log: &Path,
+    hint: Option<&str>,
+    options: Options,
+) {
+    clear_line();
+    match outcome {
+        Outcome::Passed(note) if note.is_empty() => println!("{title}: ok, {}", seconds(elapsed)),
+        Outcome::Passed(note) => println!("{title}: ok, {}, {note}", seconds(elapsed)),
+        Outcome::Failed(why) => {
+            println!("{title}: FAILED, {}", seconds(elapsed));
+            if !options.verbose {
+                let text = fs::read(log).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text);
+                let lines: Vec<_> = text.lines().collect();
+                let hidden = lines.len().saturating_sub(LINES_SHOWN);
+                if hidden > 0 {
+                    println!("… {hidden} lines before these are in {}", log.display());
+                }
+                for line in &lines[hidden..] {
+                    println!("{line}");
+                }
+            }
+            println!("{title}: {why}");
+            if let Some(hint) = hint {
+                println!("hint: {hint}");
+            }
+        }
+        Outcome::Skipped { .. } | Outcome::NotReached => {}
+    }
+}
+
+/// The closing table and, below it, what could not be done on this machine.
+fn summary(results: &[(String, Outcome, Duration)], elapsed: Duration) -> String {
+    let width = results
+        .iter()
+        .map(|(name, ..)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    let (mut passed, mut failed, mut skipped, mut left) = (0, 0, 0, 0);
+    let _ = writeln!(text, "\n{:width$}  result        time", "step");
+    for (name, outcome, elapsed) in results {
+        let (word, note) = match outcome {
+            Outcome::Passed(note) => (&mut passed, ("ok", note.as_str())),
+            Outcome::Failed(why) => (&mut failed, ("FAILED", why.lines().next().unwrap_or(""))),
+            Outcome::Skipped { tool, .. } => (&mut skipped, ("SKIPPED", tool.as_str())),
+            Outcome::NotReached => (&mut left, ("not reached", "")),
+        };
+        *word += 1;
+        let (word, note) = note;
+        let line = format!("{name:width$}  {word:11}{:>7}  {note}", seconds(*elapsed));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    let _ = write!(text, "{passed} passed, {failed} failed, {skipped} skipped");
+    if left > 0 {
+        let _ = write!(text, ", {left} not reached (--keep-going goes on)");
+    }
+    let _ = writeln!(text, ", {} in all", seconds(elapsed));
+    for (name, outcome, _) in results {
+        if let Outcome::Skipped { tool, reason } = outcome {
+            let _ = writeln!(text, "SKIPPED: {tool}: {reason} (step: {name})");
+        }
+    }
+    text
+}
+
+/// What a step works with while it runs.
+pub(crate) struct Job<'w> {
+    /// The workspace.
+    pub(crate) workspace: &'w Workspace,
+    title: String,
+    path: PathBuf,
+    log: File,
+    options: Options,
+    started: Instant,
+}
+
+impl<'w> Job<'w> {
+    fn new(
+        workspace: &'w Workspace,
+        title: &str,
+        path: PathBuf,
+        options: Options,
+    ) -> io::Result<Self> {
+        let log = File::create(&path)?;
+        let title = title.to_owned();
+        let job = Self {
+            workspace,
+            title,
+            path,
+            log,
+            options,
+            started: Instant::now(),
+        };
+        if watched() {
+            job.show_time();
+        } else {
+            println!("{} …", job.title);
+        }
+        Ok(job)
+    }
+
+    fn carry_out(&mut self, action: Action) -> Outcome {
+        let result = match action {
+            Action::Run(invocation) => self.run(&invocation).map(|text| match tests_run(&text) {
+                None => String::new(),
+                Some(count) => format!("{count} tests"),
+            }),
+            Action::Check(check) => check(self),
+            Action::Skip { tool, reason } => return Outcome::Skipped { tool, reason },
+        };
+        match result {
+            Ok(note) => Outcome::Passed(note),
+            Err(why) => {
+                // The reason may be long (a list of places): it belongs into the log, too.
+                let _ = writeln!(self.log, "{why}");
+                let first = why.lines().next().unwrap_or_default().to_owned();
+                Outcome::Failed(first)
+            }
+        }
+    }
+
+    /// Adds a line to the step's output.
+    pub(crate) fn note(&mut self, line: &str) {
+        let _ = writeln!(self.log, "{line}");
+        if self.options.verbose {
+            clear_line();
+            println!("{line}");
+        }
+    }
+
+    /// Runs a program to its end and returns what it printed.
+    pub(crate) fn run(&mut self, invocation: &Invocation) -> Result<String, String> {
+        self.note(&format!("$ {}", invocation.command_line()));
+        let begin = self
+            .log
+            .seek(SeekFrom::End(0))
+            .map_err(|error| error.to_string())?;
+        let program = invocation.program.to_string_lossy().into_owned();
+        let mut child = self
+            .spawn(invocation)
+            .map_err(|error| format!("cannot run {program}: {error}"))?;
+        let status = self.wait(&mut child, begin)?;
+        let text = self.printed_from(begin);
+        if !status.success() {
+            return Err(format!(
+                "{} of: {}",
+                ending(status),
+                invocation.command_line()
+            ));
+        }
+        if let Some(floor) = invocation.at_least {
+            let count = tests_run(&text).unwrap_or(0);
+            if count < floor {
+                return Err(format!("{count} tests ran, at least {floor} expected"));
+            }
+        }
+        Ok(text)
+    }
+
+    fn spawn(&self, invocation: &Invocation) -> io::Result<Child> {
+        let mut command = Command::new(&invocation.program);
+        command
+            .args(&invocation.args)
+            .current_dir(invocation.dir.as_deref().unwrap_or(self.workspace.root()))
+            .stdin(Stdio::null())
+            .stdout(self.log.try_clone()?)
+            .stderr(self.log.try_clone()?);
+        // Those describe xtask's own package and would only disturb caches.
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+                command.env_remove(name);
+            }
+        }
+        for (name, value) in &invocation.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        // In a group of its own all of it can be stopped; on a terminal Ctrl-C must reach it.
+        #[cfg(unix)]
+        if !watched() {
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        }
+        command.spawn()
+    }
+
+    /// Waits for the end, showing that time passes and, if wanted, what is printed.
+    fn wait(&mut self, child: &mut Child, begin: u64) -> Result<ExitStatus, String> {
+        let begun = Instant::now();
+        let mut beat = begun;
+        let mut shown = begin;
+        let mut nap = Duration::from_millis(5);
+        loop {
+            let ended = child.try_wait().map_err(|error| error.to_string())?;
+            if self.options.verbose {
+                let text = self.printed_from(shown);
+                shown += text.len() as u64;
+                if !text.is_empty() {
+                    clear_line();
+                    print!("{text}");
+                    let _ = io::stdout().flush();
+                }
+            }
+            if let Some(status) = ended {
+                return Ok(status);
+            }
+            if watched() {
+                self.show_time();
+            } else {
+                if beat.elapsed() >= HEARTBEAT {
+                    beat = Instant::now();
+                    println!("{} … {}", self.title, seconds(self.started.elapsed()));
+                }
+                if begun.elapsed() >= TIME_LIMIT {
+                    stop(child);
+                    return Err(format!("stopped after {}: it hangs", seconds(TIME_LIMIT)));
+                }
+            }
+            std::thread::sleep(nap);
+            nap = (nap * 2).min(Duration::from_millis(100));
+        }
+    }
+
+    /// What has been printed since the log was this long.
+    fn printed_from(&self, begin: u64) -> String {
+        let mut bytes = Vec::new();
+        // A handle of its own: the child writes through a shared position.
+        if let Ok(mut file) = File::open(&self.path) {
+            let _ = file.seek(SeekFrom::Start(begin));
+            let _ = file.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn show_time(&self) {
+        print!(
+            "\r\x1b[2K{} … {}",
+            self.title,
+            seconds(self.started.elapsed())
+        );
+        let _ = io::stdout().flush();
+    }
+}
+
+/// Ends a program and everything that it started.
+fn stop(child: &mut Child) {
+    let id = child.id().to_string();
+    let (program, args) = if cfg!(windows) {
+        (
+            "taskkill",
+            vec!["/T".to_owned(), "/F".to_owned(), "/PID".to_owned(), id],
+        )
+    } else {
+        (
+            "kill",
+            vec!["-KILL".to_owned(), "--".to_owned(), format!("-{id}")],
+        )
+    };
+    let _ = Command::new(program)
+        .args(args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Whether someone is watching: a terminal, and not a CI's imitation of one.
+fn watched() -> bool {
+    static WATCHED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *WATCHED.get_or_init(|| io::stdout().is_terminal() && std::env::var_os("CI").is_none())
+}
+
+fn clear_line() {
+    if watched() {
+        print!("\r\x1b[2K");
+    }
+}
+
+/// A duration as people say it.
+fn seconds(time: Duration) -> String {
+    match time.as_secs() {
+        0..=59 => format!("{:.1} s", time.as_secs_f64()),
+        whole => format!("{}:{:02} min", whole / 60, whole % 60),
+    }
+}
+
+/// How a program ended, in words.
+fn ending(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("exit status {code}"),
+        None => status.to_string(),
+    }
+}
+
+/// A step's name as the name of a file.
+fn file_name(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect()
+}
+
+/// How many tests ran, going by what cargo test or nextest printed; `None` if neither spoke.
+fn tests_run(text: &str) -> Option<usize> {
+    let mut total = None;
+    for line in text.lines() {
+        let line = line.trim();
+        let count = if let Some(rest) = line.strip_prefix("test result: ") {
+            rest.split_once(". ")
+                .and_then(|(_, rest)| rest.split_once(" passed"))
+        } else if line.starts_with("Summary [") {
+            line.split_once("] ").and_then(|(_, rest)| {
+                rest.split_once(" tests run:")
+                    .or_else(|| rest.split_once(" test run:"))
+            })
+        } else {
+            None
+        };
+        let Some((count, _)) = count else { continue };
+        // nextest writes "3/5 tests run" for a run cut short.
+        let count = count.split('/').next().unwrap_or_default();
+        if let Ok(count) = count.trim().parse::<usize>() {
+            total = Some(total.unwrap_or(0) + count);
+        }
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_are_counted() {
+        let cargo = "running 3 tests\ntest result: ok. 3 passed; 0 failed; 1 ignored\n\n\
+                     test result: ok. 4 passed; 0 failed\n";
+        assert_eq!(tests_run(cargo), Some(7));
+        let nextest = "────\n     Summary [   0.134s] 12 tests run: 12 passed, 2 skipped\n";
+        assert_eq!(tests_run(nextest), Some(12));
+        assert_eq!(
+            tests_run("     Summary [   0.1s] 1 test run: 1 passed, 0 skipped"),
+            Some(1)
+        );
+        assert_eq!(tests_run("Compiling x\nFinished"), None);
+        assert_eq!(tests_run("test result: ok. 0 passed; 0 failed"), Some(0));
+    }
+
+    #[test]
+    fn the_summary_names_what_is_missing() {
+        let results = [
+            (
+                "fmt".to_owned(),
+                Outcome::Passed(String::new()),
+                Duration::from_millis(1234),
+            ),
+            (
+                "bare metal".to_owned(),
+                Outcome::Skipped {
+                    tool: "thumb".into(),
+                    reason: "not there".into(),
+                },
+                Duration::ZERO,
+            ),
+            (
+                "test".to_owned(),
+                Outcome::Failed("it broke\nbadly".into()),
+                Duration::from_secs(75),
+            ),
+            ("doc".to_owned(), Outcome::NotReached, Duration::ZERO),
+        ];
+        let text = summary(&results, Duration::from_secs(80));
+        assert!(text.contains("fmt         ok           1.2 s"), "{text}");
+        assert!(text.contains("FAILED     1:15 min  it broke\n"), "{text}");
+        assert!(
+            text.contains("1 passed, 1 failed, 1 skipped, 1 not reached"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("SKIPPED: thumb: not there (step: bare metal)\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! Which tools this machine has. Nothing is installed here: `.ci/run` does that.
+
+use std::process::{Command, Stdio};
+
+use crate::step::Invocation;
+
+/// What a program prints, if it can be run and succeeds.
+fn answer(invocation: &Invocation) -> Option<String> {
+    let mut command = Command::new(&invocation.program);
+    command
+        .args(&invocation.args)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    for (name, value) in &invocation.env {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let output = command.output().ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Whether `cargo nextest` is there.
+pub(crate) fn has_nextest() -> bool {
+    answer(&Invocation::cargo(["nextest", "--version"])).is_some()
+}
+
+/// Whether `core` for a target is installed.
+pub(crate) fn has_target(target: &str) -> bool {
+    answer(&Invocation::new(
+        "rustc",
+        ["--print", "target-libdir", "--target", target],
+    ))
+    .is_some_and(|path| std::path::Path::new(path.trim()).is_dir())
+}
+
+/// The name by which rustup knows a toolchain of this release (`1.85`), or none.
+pub(crate) fn toolchain(release: &str) -> Option<String> {
+    let list = answer(&Invocation::new("rustup", ["toolchain", "list"]))?;
+    list.lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .find(|name| {
+            name.strip_prefix(release)
+                .is_some_and(|rest| rest.starts_with(['.', '-']) || rest.is_empty())
+        })
+        .map(str::to_owned)
+}
+
+/// The name of a nightly toolchain with Miri, or none.
+pub(crate) fn nightly_with_miri() -> Option<String> {
+    let nightly = toolchain("nightly")?;
+    answer(&Invocation::cargo_of(&nightly, ["miri", "--version"]))?;
+    Some(nightly)
+}
