@@ -1,1 +1,26 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+
+mod barrier;
+mod batch;
+mod cache;
+mod clock;
+mod discard;
+mod env;
+mod guard;
+mod policy;
+mod pool;
+mod rotation;
+mod shard;
+mod shards;
+mod slow;
+mod stats;
+mod sync;
+mod table;
+mod thread;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use discard::DiscardReason;
+pub use guard::{Pooled, PooledOwned};
+pub use policy::{BuildError, Builder, DEFAULT_PERIOD, MAX_THREAD_CACHE, Recycle};
+pub use pool::Pool;
+pub use stats::{Discarded, Stats};

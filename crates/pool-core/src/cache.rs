@@ -1,0 +1,474 @@
+//! The thread cache: a few items of one thread in plain memory, behind a gate that others can shut.
+//!
+//! ```text
+//!   owner (every operation)                     intruder (rotation, clear)
+//!   pinned := true                              revoked := me
+//!   light barrier                               heavy barrier
+//!   revoked?  ── yes ─► unpin, use the shards   pinned? ── yes ─► wait a little, else give up
+//!      │ no                                        │ no
+//!   touch the items                             touch the items
+//!   pinned := false                             revoked := 0
+//! ```
+//!
+//! The barriers make sure that of the owner's look at `revoked` and the intruder's look at `pinned` at
+//! least one sees the other's write (design page, P1), so the items are never touched by both. Between
+//! the owner's two writes stand only moves of items: no call, no allocation, no code of the user's. That
+//! is what lets the intruder wait for a bounded time and otherwise leave the cache alone.
+//!
+//! The items are a stack. `floor` parts it: what lies below was here at the last rotation and has not been
+//! touched since, and goes at the next one.
+
+use core::fmt;
+use core::mem::{self, MaybeUninit};
+use core::ptr;
+
+use crate::barrier;
+use crate::batch::Batch;
+use crate::env;
+use crate::stats::Counters;
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
+
+/// How many takes may pass between two looks at the clock.
+pub(crate) const BUDGET: u32 = 1024;
+
+/// One thread's items of one pool.
+///
+/// Two lines of their own: neighbours in the table are other threads' caches.
+#[repr(align(128))]
+pub(crate) struct LocalCache<T> {
+    /// Written by the owner: it is inside.
+    pinned: AtomicBool,
+    /// Written by intruders: 0, or the sweep that holds the cache.
+    revoked: AtomicU32,
+    /// Takes left until the owner's next slow operation. Written by the owner, read for statistics.
+    budget: AtomicU32,
+    /// Items in the stack. Written by whoever holds the cache, read for statistics.
+    len: AtomicUsize,
+    stack: UnsafeCell<Stack<T>>,
+    /// Written by the owner, read for statistics.
+    pub(crate) counters: Counters,
+}
+
+// SAFETY: items move between the owner and an intruder, never both at once (P1); nobody lends a `&T`.
+unsafe impl<T: Send> Sync for LocalCache<T> {}
+// SAFETY: the raw pointer owns its items.
+unsafe impl<T: Send> Send for LocalCache<T> {}
+
+/// What only the holder of the cache may touch.
+struct Stack<T> {
+    /// `capacity` places, the first `len` of them items; dangling while `capacity` is 0.
+    items: *mut MaybeUninit<T>,
+    capacity: usize,
+    /// Items below this index are parked: untouched since the last rotation. At most `len`.
+    floor: usize,
+}
+
+impl<T> Stack<T> {
+    const EMPTY: Self = Self { items: ptr::dangling_mut(), capacity: 0, floor: 0 };
+}
+
+/// Why a fast operation did not happen.
+pub(crate) struct Slow;
+
+impl<T> LocalCache<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            pinned: AtomicBool::new(false),
+            revoked: AtomicU32::new(0),
+            // Nothing to spend: the owner's first operation is a slow one.
+            budget: AtomicU32::new(0),
+            len: AtomicUsize::new(0),
+            stack: UnsafeCell::new(Stack::EMPTY),
+            counters: Counters::new(),
+        }
+    }
+
+    /// Takes the newest item. Wait-free, no read-modify-write, no fence.
+    #[inline(always)]
+    pub(crate) fn take(&self) -> Result<T, Slow> {
+        if !self.enter() {
+            return Err(Slow);
+        }
+        self.stack.with_mut(|stack| {
+            // SAFETY: we are inside (P1).
+            let stack = unsafe { &mut *stack };
+            // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
+            let len = self.len.load(Ordering::Relaxed);
+            // ORDERING: Relaxed. Only the owner writes it.
+            let budget = self.budget.load(Ordering::Relaxed);
+            if len == stack.floor || budget == 0 {
+                self.leave();
+                return Err(Slow);
+            }
+            // ORDERING: Relaxed, as the loads above.
+            self.budget.store(budget - 1, Ordering::Relaxed);
+            // ORDERING: Relaxed, as the loads above.
+            self.len.store(len - 1, Ordering::Relaxed);
+            let place = stack.items.wrapping_add(len - 1).cast::<T>();
+            // SAFETY: an item lies at every index below the old `len`; the new one gives this one up.
+            let item = unsafe { place.read() };
+            self.leave();
+            Ok(item)
+        })
+    }
+
+    /// Adds the newest item, or gives it back when there is no room. Wait-free, no read-modify-write, no
+    /// fence.
+    #[inline(always)]
+    pub(crate) fn put(&self, item: T) -> Result<(), T> {
+        if !self.enter() {
+            return Err(item);
+        }
+        self.stack.with_mut(|stack| {
+            // SAFETY: we are inside (P1).
+            let stack = unsafe { &mut *stack };
+            // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
+            let len = self.len.load(Ordering::Relaxed);
+            if len == stack.capacity {
+                self.leave();
+                return Err(item);
+            }
+            let place = stack.items.wrapping_add(len).cast::<T>();
+            // SAFETY: `len` is below the capacity, so the place is there and holds no item.
+            unsafe { place.write(item) };
+            // ORDERING: Relaxed, as the load above.
+            self.len.store(len + 1, Ordering::Relaxed);
+            self.leave();
+            Ok(())
+        })
+    }
+
+    /// The owner goes in; false when the cache is revoked.
+    #[inline(always)]
+    fn enter(&self) -> bool {
+        // ORDERING: Relaxed; the barrier orders it before the load below. Pairs with the load in `drained`.
+        self.pinned.store(true, Ordering::Relaxed);
+        // Store-buffering with `Sweep::revoke`: if our store comes first, the intruder sees it and waits; if
+        // theirs does, we see it below.
+        barrier::light();
+        // ORDERING: Acquire, pairs with the Release in `restore`: what the intruder did to the items happened
+        // before we look at them.
+        if self.revoked.load(Ordering::Acquire) == 0 {
+            return true;
+        }
+        self.leave();
+        false
+    }
+
+    /// The owner is out.
+    #[inline(always)]
+    fn leave(&self) {
+        // ORDERING: Release, pairs with the Acquire in `drained`: what we did to the items happened before the
+        // intruder looks at them.
+        self.pinned.store(false, Ordering::Release);
+    }
+
+    /// Runs `f` inside with the stack and its length, which `f` may change; None when revoked.
+    ///
+    /// `f` only moves items.
+    fn inside<R>(&self, f: impl FnOnce(&mut Stack<T>, &mut usize) -> R) -> Option<R> {
+        if !self.enter() {
+            return None;
+        }
+        let result = self.hold(f);
+        self.leave();
+        Some(result)
+    }
+
+    /// The same without the gate: the caller is inside, or has revoked and drained the cache, or has it
+    /// exclusively.
+    fn hold<R>(&self, f: impl FnOnce(&mut Stack<T>, &mut usize) -> R) -> R {
+        // ORDERING: Relaxed. The gate orders the holders' accesses.
+        let mut len = self.len.load(Ordering::Relaxed);
+        let result = self.stack.with_mut(|stack| {
+            // SAFETY: the caller's (P1).
+            f(unsafe { &mut *stack }, &mut len)
+        });
+        // ORDERING: Relaxed, as above.
+        self.len.store(len, Ordering::Relaxed);
+        result
+    }
+
+    /// Whether the owner's next take must be slow because its budget is spent; renews it.
+    pub(crate) fn renew_budget(&self) -> bool {
+        // ORDERING: Relaxed. Only the owner writes it.
+        if self.budget.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        self.counters.budgets.bump();
+        // ORDERING: Relaxed, as above.
+        self.budget.store(BUDGET, Ordering::Relaxed);
+        true
+    }
+
+    /// How many takes the cache has served.
+    pub(crate) fn hits(&self) -> u64 {
+        let granted = self.counters.budgets.get().wrapping_mul(u64::from(BUDGET));
+        // ORDERING: Relaxed. A statistic; a moment's disagreement between the two is within its bounds.
+        granted.saturating_sub(u64::from(self.budget.load(Ordering::Relaxed)))
+    }
+
+    /// How many items are in here.
+    pub(crate) fn len(&self) -> usize {
+        // ORDERING: Relaxed. A statistic.
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Takes the newest item, parked or not. For the owner.
+    pub(crate) fn take_parked(&self) -> Option<T> {
+        self.inside(|stack, len| {
+            let newest = len.checked_sub(1)?;
+            // ORDERING: Relaxed. Only the owner writes it; the caller has just renewed it.
+            let budget = self.budget.load(Ordering::Relaxed);
+            // ORDERING: Relaxed, as above.
+            self.budget.store(budget.saturating_sub(1), Ordering::Relaxed);
+            *len = newest;
+            stack.floor = stack.floor.min(newest);
+            let place = stack.items.wrapping_add(newest).cast::<T>();
+            // SAFETY: an item lies at every index below the old `len`; the new one gives this one up.
+            Some(unsafe { place.read() })
+        })
+        .flatten()
+    }
+
+    /// Gives the stack room for `capacity` items if it has none; false when it cannot. For the owner.
+    ///
+    /// Allocates outside the gate.
+    pub(crate) fn furnish(&self, capacity: usize) -> bool {
+        match self.inside(|stack, _| stack.capacity != 0) {
+            None => return false,
+            Some(true) => return true,
+            Some(false) => {}
+        }
+        let mut fresh = Vec::<MaybeUninit<T>>::new();
+        if fresh.try_reserve_exact(capacity).is_err() {
+            return false;
+        }
+        // SAFETY: uninitialised places need no initialisation, and there is room for them.
+        unsafe { fresh.set_len(capacity) };
+        let fresh = Box::into_raw(fresh.into_boxed_slice());
+        // The allocator may have come back to this very cache, so the capacity is looked at again.
+        let used = self.inside(|stack, _| {
+            let unfurnished = stack.capacity == 0;
+            if unfurnished {
+                stack.items = fresh.cast();
+                stack.capacity = capacity;
+            }
+            unfurnished
+        });
+        if used != Some(true) {
+            // SAFETY: ours from `into_raw` above, and not handed on.
+            drop(unsafe { Box::from_raw(fresh) });
+        }
+        used.is_some()
+    }
+
+    /// Moves up to `count` of the oldest items into a batch; says how many of them were parked. For the
+    /// owner.
+    pub(crate) fn spill(&self, count: usize, into: &mut Batch<T>) -> usize {
+        self.inside(|stack, len| {
+            let count = count.min(*len).min(Batch::<T>::CAPACITY - into.len());
+            // SAFETY: the lowest `count` places hold items; `remove_lowest` makes the stack forget them.
+            unsafe { into.append(stack.items.cast(), count) };
+            stack.remove_lowest(count, len)
+        })
+        .unwrap_or(0)
+    }
+
+    /// Moves a batch in, oldest first, as far as there is room; the rest stays in the batch. For the owner.
+    pub(crate) fn fill(&self, from: &mut Batch<T>) {
+        self.inside(|stack, len| {
+            let room = stack.capacity - *len;
+            for item in from.drain().take(room) {
+                let place = stack.items.wrapping_add(*len).cast::<T>();
+                // SAFETY: below the capacity, and nothing lies at or above `len`.
+                unsafe { place.write(item) };
+                *len += 1;
+            }
+        });
+    }
+}
+
+impl<T> Stack<T> {
+    /// Forgets the lowest `count` items, which the caller has moved out; says how many were parked.
+    fn remove_lowest(&mut self, count: usize, len: &mut usize) -> usize {
+        let parked = count.min(self.floor);
+        self.floor -= parked;
+        *len -= count;
+        let from = self.items.wrapping_add(count);
+        // SAFETY: both ranges lie within the stack's places.
+        unsafe { ptr::copy(from, self.items, *len) };
+        parked
+    }
+}
+
+/// What a sweep takes out of a cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// What has been parked for a whole generation; the rest is parked.
+    Parked,
+    /// Everything.
+    All,
+}
+
+/// One visit to all caches of a pool by an intruder. The number tells its revocations from others'.
+pub(crate) struct Sweep(u32);
+
+impl Sweep {
+    /// `number` is unique among the pool's sweeps under way, and not 0.
+    pub(crate) fn new(number: u32) -> Self {
+        Self(number.max(1))
+    }
+
+    /// Shuts a cache that has something in it. Followed by a heavy barrier, then [`visit`](Self::visit).
+    ///
+    /// False when there was nothing to shut, or another sweep has the cache.
+    pub(crate) fn revoke<T>(&self, cache: &LocalCache<T>) -> bool {
+        if cache.len() == 0 {
+            return false;
+        }
+        // ORDERING: Acquire on success, pairs with the Release in `restore`: we see what an earlier intruder did.
+        // Relaxed on failure: another sweep has the cache, and we leave it to that one. The heavy barrier orders
+        // the store before the load in `drained`; pairs with the light one in `enter`.
+        cache.revoked.compare_exchange(0, self.0, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether this sweep holds a cache's revocation.
+    fn holds<T>(&self, cache: &LocalCache<T>) -> bool {
+        // ORDERING: Relaxed. We look for our own number, which only we write.
+        cache.revoked.load(Ordering::Relaxed) == self.0
+    }
+
+    /// Opens a cache again, untouched or done with.
+    pub(crate) fn restore<T>(&self, cache: &LocalCache<T>) {
+        if self.holds(cache) {
+            // ORDERING: Release, pairs with the Acquire in `enter` and in `revoke`: what we did to the items
+            // happened before the next holder looks.
+            cache.revoked.store(0, Ordering::Release);
+        }
+    }
+
+    /// Takes items out of a cache that was revoked before the heavy barrier, and opens it again.
+    ///
+    /// A cache whose owner does not come out within a bounded time, because it was stopped or lost in a fork,
+    /// is left as it is.
+    pub(crate) fn visit<T>(&self, cache: &LocalCache<T>, take: Take, into: &mut Vec<Loot<T>>) {
+        if !self.holds(cache) {
+            return;
+        }
+        if env::wait_until(|| cache.drained()) {
+            cache.hold(|stack, len| {
+                let count = match take {
+                    Take::Parked => stack.floor,
+                    Take::All => *len,
+                };
+                if count == *len {
+                    if into.try_reserve(1).is_ok() {
+                        into.push(Loot::of(mem::replace(stack, Stack::EMPTY), *len));
+                        *len = 0;
+                    }
+                } else if count != 0 {
+                    let mut cold = Vec::new();
+                    if into.try_reserve(1).is_ok() && cold.try_reserve_exact(count).is_ok() {
+                        // SAFETY: the lowest `count` places hold items and `cold` has room; the stack forgets them
+                        // below.
+                        unsafe { ptr::copy_nonoverlapping(stack.items, cold.as_mut_ptr(), count) };
+                        stack.remove_lowest(count, len);
+                        let capacity = cold.capacity();
+                        let items = mem::ManuallyDrop::new(cold).as_mut_ptr();
+                        into.push(Loot { items, capacity, next: 0, len: count });
+                    }
+                }
+                // What is left was here at this rotation; the owner's next touch lowers the floor again.
+                stack.floor = *len;
+            });
+        }
+        self.restore(cache);
+    }
+}
+
+impl<T> LocalCache<T> {
+    /// Whether the owner is out; after a revocation and a heavy barrier it then stays out.
+    fn drained(&self) -> bool {
+        // ORDERING: Acquire, pairs with the Release in `leave`: what the owner did to the items happened before we
+        // look at them.
+        !self.pinned.load(Ordering::Acquire)
+    }
+
+    /// Takes everything out of a cache that nobody else can reach any more.
+    ///
+    /// A cache that was inside an operation when its thread was lost may be half-changed; its items are
+    /// leaked.
+    pub(crate) fn dismantle(&mut self) -> Option<Loot<T>> {
+        // ORDERING: Relaxed. We have it exclusively, so every write to it happened before.
+        let lost = self.pinned.load(Ordering::Relaxed) || self.revoked.load(Ordering::Relaxed) != 0;
+        if lost {
+            return None;
+        }
+        self.hold(|stack, len| {
+            let loot = Loot::of(mem::replace(stack, Stack::EMPTY), *len);
+            *len = 0;
+            Some(loot)
+        })
+    }
+}
+
+impl<T> Drop for LocalCache<T> {
+    fn drop(&mut self) {
+        drop(self.dismantle());
+    }
+}
+
+impl<T> fmt::Debug for LocalCache<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalCache").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Items taken out of a cache, with the memory they lie in. Dropping it drops them.
+pub(crate) struct Loot<T> {
+    /// `capacity` places of a vector; those in `next..len` hold items.
+    items: *mut MaybeUninit<T>,
+    capacity: usize,
+    next: usize,
+    len: usize,
+}
+
+impl<T> Loot<T> {
+    fn of(stack: Stack<T>, len: usize) -> Self {
+        Self { items: stack.items, capacity: stack.capacity, next: 0, len }
+    }
+}
+
+impl<T> Iterator for Loot<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        if self.next == self.len {
+            return None;
+        }
+        let place = self.items.wrapping_add(self.next).cast::<T>();
+        self.next += 1;
+        // SAFETY: places in `next..len` hold items, and this one has just left that range.
+        Some(unsafe { place.read() })
+    }
+}
+
+impl<T> Drop for Loot<T> {
+    fn drop(&mut self) {
+        /// Drops the rest and frees the memory, also when a destructor has panicked.
+        struct Rest<'a, T>(&'a mut Loot<T>);
+        impl<T> Drop for Rest<'_, T> {
+            fn drop(&mut self) {
+                // SAFETY: pointer and capacity come from a vector or a boxed slice (a vector without spare room)
+                // of this element type; the length of 0 leaves the items alone.
+                let memory = unsafe { Vec::from_raw_parts(self.0.items, 0, self.0.capacity) };
+                self.0.by_ref().for_each(drop);
+                drop(memory);
+            }
+        }
+
+        let rest = Rest(self);
+        rest.0.by_ref().for_each(drop);
+    }
+}

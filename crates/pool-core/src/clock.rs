@@ -1,0 +1,69 @@
+//! What time it is, as far as rotation is concerned; replaceable, so that tests need not sleep.
+
+use core::time::Duration;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+/// A source of time for rotation.
+///
+/// Called on slow paths only, with nothing held: it may be slow, panic or use the pool.
+pub trait Clock: Send + Sync {
+    /// Time passed since some fixed moment. Never goes back.
+    fn now(&self) -> Duration;
+}
+
+/// The system's monotonic clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
+}
+
+/// A clock that stands still until it is told otherwise.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use pool_core::{Clock, ManualClock, Pool};
+///
+/// let clock = Arc::new(ManualClock::new());
+/// let pool = Pool::builder(Vec::<u8>::new)
+///     .rotate_every(Duration::from_secs(60))
+///     .clock(clock.clone())
+///     .build();
+/// clock.advance(Duration::from_secs(61));
+/// assert_eq!(clock.now(), Duration::from_secs(61));
+/// # drop(pool);
+/// ```
+#[derive(Debug, Default)]
+pub struct ManualClock(Mutex<Duration>);
+
+impl ManualClock {
+    /// A clock that stands at zero.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Mutex::new(Duration::ZERO))
+    }
+
+    /// Moves the clock on.
+    ///
+    /// # Panics
+    ///
+    /// When the time does not fit a `Duration`.
+    pub fn advance(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = now.checked_add(by).expect("the clock moved beyond Duration::MAX");
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Duration {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,311 @@
+//! What a pool's maker decides, and the builder that takes the decisions.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::size_of;
+use core::time::Duration;
+use std::error::Error;
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::discard::DiscardReason;
+use crate::env;
+use crate::pool::Pool;
+use crate::shards::MAX_SHARDS;
+
+/// What a `recycle` hook decides about an item that comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Recycle {
+    /// Keep it for the next taker.
+    Keep,
+    /// Drop it.
+    Discard,
+}
+
+/// The most items that a thread cache can be told to hold.
+pub const MAX_THREAD_CACHE: usize = 4096;
+
+/// How long a generation lasts unless the builder says otherwise.
+pub const DEFAULT_PERIOD: Duration = Duration::from_secs(30);
+
+/// The deepest thread cache that is made unasked: it carries a burst of a hundred at little more than the
+/// cost of a plain vector.
+const DEFAULT_DEPTH: usize = if cfg!(pool_loom) { 2 } else { 64 };
+
+/// The most bytes of items that a thread cache may hold unasked.
+const DEFAULT_DEPTH_BYTES: usize = 8192;
+
+pub(crate) type RecycleHook<T> = Box<dyn Fn(&mut T) -> Recycle + Send + Sync>;
+pub(crate) type DiscardHook<T> = Box<dyn Fn(&T, DiscardReason) + Send + Sync>;
+
+/// All of a pool's decisions.
+pub(crate) struct Policy<T> {
+    pub(crate) recycle: Option<RecycleHook<T>>,
+    pub(crate) on_discard: Option<DiscardHook<T>>,
+    pub(crate) discard_unwinding: bool,
+    /// Items a thread cache holds; 0 for no cache.
+    pub(crate) depth: usize,
+    /// 0 for one a CPU.
+    shards: usize,
+    /// How long a generation lasts.
+    pub(crate) every: Option<Duration>,
+    /// How many operations a generation lasts.
+    pub(crate) after: Option<usize>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl<T> Policy<T> {
+    /// What [`Pool::new`] gives.
+    pub(crate) const DEFAULT: Self = Self {
+        recycle: None,
+        on_discard: None,
+        discard_unwinding: false,
+        depth: default_depth::<T>(),
+        shards: 0,
+        every: Some(DEFAULT_PERIOD),
+        after: None,
+        clock: None,
+    };
+
+    /// Whether an item that comes back has to be looked at.
+    #[inline(always)]
+    pub(crate) fn inspects(&self) -> bool {
+        self.recycle.is_some() || self.discard_unwinding
+    }
+
+    /// The most shards.
+    pub(crate) fn max_shards(&self) -> usize {
+        if self.shards == 0 { env::parallelism().clamp(1, MAX_SHARDS) } else { self.shards }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        match &self.clock {
+            Some(clock) => clock.now(),
+            None => SystemClock.now(),
+        }
+    }
+}
+
+/// How many items of a type a thread cache holds unless told: fewer of large ones, none of huge ones.
+const fn default_depth<T>() -> usize {
+    let by_size = match size_of::<T>() {
+        0 => DEFAULT_DEPTH,
+        size => DEFAULT_DEPTH_BYTES / size,
+    };
+    if by_size < DEFAULT_DEPTH { by_size } else { DEFAULT_DEPTH }
+}
+
+/// Why a pool could not be built as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The thread cache was to hold more than [`MAX_THREAD_CACHE`] items.
+    ThreadCache {
+        /// What was asked for.
+        given: usize,
+        /// What is allowed.
+        max: usize,
+    },
+    /// The number of shards was zero or above the limit.
+    Shards {
+        /// What was asked for.
+        given: usize,
+        /// What is allowed.
+        max: usize,
+    },
+    /// The period of rotation was below a millisecond or above the limit.
+    Period {
+        /// What was asked for.
+        given: Duration,
+        /// What is allowed.
+        max: Duration,
+    },
+    /// The number of operations between rotations was zero.
+    Operations,
+}
+
+/// The longest period: its milliseconds must fit half the range of a word.
+const MAX_PERIOD: Duration = Duration::from_millis((usize::MAX / 4) as u64);
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ThreadCache { given, max } => {
+                write!(f, "a thread cache holds 0 to {max} items, given was {given}")
+            }
+            Self::Shards { given, max } => {
+                write!(f, "a pool has 1 to {max} shards, given was {given}")
+            }
+            Self::Period { given, max } => {
+                write!(f, "a period of rotation is 1ms to {max:?}, given was {given:?}")
+            }
+            Self::Operations => {
+                f.write_str("a pool rotates after 1 operation or more, given was 0")
+            }
+        }
+    }
+}
+
+impl Error for BuildError {}
+
+/// Makes a pool with other than the default policy. Made by [`Pool::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::{Pool, Recycle};
+///
+/// let pool = Pool::builder(|| String::with_capacity(256))
+///     .recycle(|text| {
+///         text.clear();
+///         if text.capacity() <= 64 * 1024 { Recycle::Keep } else { Recycle::Discard }
+///     })
+///     .build();
+/// pool.get().push_str("hello");
+/// assert_eq!(*pool.get(), "");
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct Builder<T, F> {
+    create: F,
+    policy: Policy<T>,
+    _items: PhantomData<T>,
+}
+
+impl<T, F> Builder<T, F> {
+    pub(crate) fn new(create: F) -> Self {
+        Self { create, policy: Policy::DEFAULT, _items: PhantomData }
+    }
+
+    /// Called with every item that comes back, before the pool has it: clear it here, and decide whether it
+    /// is worth keeping.
+    ///
+    /// Runs with nothing held: it may use the pool. If it panics, the item is dropped and the panic goes to
+    /// whoever put the item back.
+    pub fn recycle(
+        mut self,
+        hook: impl Fn(&mut T) -> Recycle + Send + Sync + 'static,
+    ) -> Self {
+        self.policy.recycle = Some(Box::new(hook));
+        self
+    }
+
+    /// Called with every item that the pool drops, and told why.
+    ///
+    /// Runs with nothing held: it may use the pool. If it panics, the item is dropped, and so are the other
+    /// items that were to be dropped with it, but the hook does not hear of those.
+    pub fn on_discard(mut self, hook: impl Fn(&T, DiscardReason) + Send + Sync + 'static) -> Self {
+        self.policy.on_discard = Some(Box::new(hook));
+        self
+    }
+
+    /// Whether an item that comes back while its thread is unwinding is dropped, because it may be in an odd
+    /// state. Default: false, as a `recycle` hook can mend most items.
+    pub fn discard_when_unwinding(mut self, yes: bool) -> Self {
+        self.policy.discard_unwinding = yes;
+        self
+    }
+
+    /// How many items each thread may hold for itself, up to [`MAX_THREAD_CACHE`]. Default: 64, fewer of types
+    /// above 128 bytes.
+    ///
+    /// With 0 there is no thread cache: memory then follows CPUs and not threads, at the price of two atomic
+    /// read-modify-writes an operation.
+    pub fn thread_cache(mut self, items: usize) -> Self {
+        self.policy.depth = items;
+        self
+    }
+
+    /// The most shards, up to the bits of a word. Default: as many as the process has CPUs.
+    pub fn max_shards(mut self, shards: usize) -> Self {
+        // 0 stands for the default inside, so a given 0 becomes something that `try_build` refuses too.
+        self.policy.shards = if shards == 0 { usize::MAX } else { shards };
+        self
+    }
+
+    /// Turns the generation when this much time has passed, noticed at the pool's next slow operation. Default:
+    /// [`DEFAULT_PERIOD`]. What lies unused for two turns is dropped.
+    pub fn rotate_every(mut self, period: Duration) -> Self {
+        self.policy.every = Some(period);
+        self
+    }
+
+    /// Turns the generation after about this many takes and puts, noticed at the pool's next slow operation, in
+    /// addition to time. Default: never.
+    ///
+    /// For programs without a clock, or with bursts that are better measured in work than in time.
+    pub fn rotate_after(mut self, operations: usize) -> Self {
+        self.policy.after = Some(operations);
+        self
+    }
+
+    /// Leaves turning to [`Pool::rotate`] and [`rotate_all`](crate::rotate_all) alone.
+    pub fn rotate_manually(mut self) -> Self {
+        self.policy.every = None;
+        self.policy.after = None;
+        self
+    }
+
+    /// The clock for [`rotate_every`](Self::rotate_every). Default: [`SystemClock`].
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.policy.clock = Some(clock);
+        self
+    }
+
+    /// The pool.
+    ///
+    /// # Panics
+    ///
+    /// When a number is out of its range; [`try_build`](Self::try_build) returns that as an error.
+    #[track_caller]
+    pub fn build(self) -> Pool<T, F> {
+        match self.try_build() {
+            Ok(pool) => pool,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The pool, or what is wrong with the numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] names the number that is out of its range, what was given and what is allowed.
+    pub fn try_build(self) -> Result<Pool<T, F>, BuildError> {
+        let policy = self.policy;
+        if policy.depth > MAX_THREAD_CACHE {
+            return Err(BuildError::ThreadCache { given: policy.depth, max: MAX_THREAD_CACHE });
+        }
+        if policy.shards > MAX_SHARDS {
+            let given = if policy.shards == usize::MAX { 0 } else { policy.shards };
+            return Err(BuildError::Shards { given, max: MAX_SHARDS });
+        }
+        if let Some(given) = policy.every {
+            if given < Duration::from_millis(1) || given > MAX_PERIOD {
+                return Err(BuildError::Period { given, max: MAX_PERIOD });
+            }
+        }
+        if policy.after == Some(0) {
+            return Err(BuildError::Operations);
+        }
+        Ok(Pool::with_policy(self.create, policy))
+    }
+}
+
+impl<T, F> fmt::Debug for Builder<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.policy.fmt(f)
+    }
+}
+
+impl<T> fmt::Debug for Policy<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("recycle", &self.recycle.is_some())
+            .field("on_discard", &self.on_discard.is_some())
+            .field("discard_when_unwinding", &self.discard_unwinding)
+            .field("thread_cache", &self.depth)
+            .field("max_shards", &self.max_shards())
+            .field("rotate_every", &self.every)
+            .field("rotate_after", &self.after)
+            .finish_non_exhaustive()
+    }
+}

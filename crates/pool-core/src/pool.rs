@@ -1,0 +1,283 @@
+//! The pool: its parts, its public methods and their fast paths. What is slow stands in `slow.rs`, what
+//! turns the generation in `rotation.rs`.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+use crate::cache::LocalCache;
+use crate::discard::DiscardReason;
+use crate::guard::{Pooled, PooledOwned};
+use crate::policy::{Builder, Policy};
+use crate::shards::Shards;
+use crate::stats::{Counters, Event, Stats};
+use crate::sync::{AtomicU32, AtomicUsize, Ordering, const_unless_loom};
+use crate::table::Table;
+use crate::thread;
+
+/// Buckets of the table of caches: room for twice the numbers that threads can have.
+const CACHE_BUCKETS: usize = if cfg!(pool_loom) { 4 } else { 18 };
+
+/// A pool of objects that are costly to make and used for a short time, by any number of threads.
+///
+/// `take` and `put` move items out and in; `get` lends one through a guard. Which item comes out is not
+/// specified, nor that an item put back is kept. What lies unused while the generation turns twice is
+/// dropped, so a burst does not leave its memory behind.
+///
+/// A `put(x)` happens before the take that returns `x`, as the writes in the constructor happen before the
+/// take that returns its result.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::Pool;
+///
+/// static BUFFERS: Pool<Vec<u8>> = Pool::new(Vec::new);
+///
+/// let mut buffer = BUFFERS.get();
+/// buffer.clear();
+/// buffer.extend_from_slice(b"hello");
+/// drop(buffer); // back in the pool, with its memory
+/// assert!(BUFFERS.take().capacity() >= 5);
+/// ```
+///
+/// A pool of items that cannot be sent stays on its thread:
+///
+/// ```compile_fail,E0277
+/// let pool = pool_core::Pool::new(|| std::rc::Rc::new(0));
+/// std::thread::scope(|s| {
+///     s.spawn(|| drop(pool.take()));
+/// });
+/// ```
+///
+/// ```
+/// let pool = pool_core::Pool::new(|| std::sync::Arc::new(0));
+/// std::thread::scope(|s| {
+///     s.spawn(|| drop(pool.take()));
+/// });
+/// ```
+pub struct Pool<T, F = fn() -> T> {
+    pub(crate) create: F,
+    pub(crate) policy: Policy<T>,
+    /// One for each thread that has used the pool's slow path, by the thread's number.
+    pub(crate) caches: Table<LocalCache<T>, CACHE_BUCKETS>,
+    pub(crate) shards: Shards<T>,
+    /// How often the generation has turned. Read by every slow operation, written by rotation alone.
+    pub(crate) generation: CachePadded<AtomicUsize>,
+    /// When the generation turns next, in milliseconds of the clock; 0 while no slow operation has asked.
+    pub(crate) due: AtomicUsize,
+    /// Operations since the generation last turned; counted only when the policy asks for it.
+    pub(crate) operations: AtomicUsize,
+    /// Numbers the visits to the caches.
+    pub(crate) sweeps: AtomicU32,
+    /// The counts of threads without a number, and of rotations.
+    pub(crate) stray: Counters,
+    _items: PhantomData<T>,
+}
+
+// SAFETY: sharing a pool moves items between threads, which `T: Send` allows, and calls the constructor from
+// any of them, which `F: Sync` allows. No `&T` reaches a second thread: an item is in one place, reached by
+// one holder at a time (P1, S1 and the ring's I2). The hooks are `Send + Sync` by their types.
+unsafe impl<T: Send, F: Sync> Sync for Pool<T, F> {}
+
+// A panic in user code leaves no operation half-done: user code runs with nothing held and items in flight
+// belong to the unwinding frame.
+impl<T, F: UnwindSafe> UnwindSafe for Pool<T, F> {}
+impl<T, F: RefUnwindSafe> RefUnwindSafe for Pool<T, F> {}
+
+impl<T, F> Pool<T, F> {
+    const_unless_loom! {
+        /// A pool that makes items with `create` when it has none.
+        ///
+        /// Allocates nothing and starts no thread; fit for a `static`. The first use of a pool by a thread
+        /// allocates that thread's part of it.
+        #[must_use]
+        pub const fn new(create: F) -> Self {
+            Self::with_policy(create, Policy::DEFAULT)
+        }
+    }
+
+    /// A pool with hooks, limits or a rotation of its own.
+    pub fn builder(create: F) -> Builder<T, F> {
+        Builder::new(create)
+    }
+
+    const_unless_loom! {
+        pub(crate) const fn with_policy(create: F, policy: Policy<T>) -> Self {
+            Self {
+                create,
+                policy,
+                caches: Table::new(),
+                shards: Shards::new(),
+                generation: CachePadded::new(AtomicUsize::new(0)),
+                due: AtomicUsize::new(0),
+                operations: AtomicUsize::new(0),
+                sweeps: AtomicU32::new(1),
+                stray: Counters::new(),
+                _items: PhantomData,
+            }
+        }
+    }
+
+    /// Takes an item if the pool has one; never creates.
+    ///
+    /// Looks in the caller's thread cache, its shard, other shards and the victims, in this order.
+    /// Lock-free; wait-free and without atomic read-modify-write when the thread cache has an item.
+    #[inline]
+    #[must_use = "dropping the result drops the item"]
+    pub fn try_take(&self) -> Option<T> {
+        if let Some(item) = self.try_take_fast() {
+            return Some(item);
+        }
+        self.try_take_slow()
+    }
+
+    #[inline(always)]
+    fn try_take_fast(&self) -> Option<T> {
+        self.caches.get(thread::place())?.take().ok()
+    }
+
+    /// Puts an item back, or in for the first time.
+    ///
+    /// It goes through the `recycle` hook, if there is one, and then into the caller's thread cache, its
+    /// shard or another shard. When all of these are taken or full it is dropped.
+    /// Lock-free; wait-free and without atomic read-modify-write when the thread cache has room.
+    ///
+    /// # Panics
+    ///
+    /// When a hook or the destructor of an item that has to go panics; the pool stays usable.
+    #[inline]
+    pub fn put(&self, item: T) {
+        if self.policy.inspects() {
+            return self.put_inspected(item);
+        }
+        self.put_fast(item);
+    }
+
+    #[inline(always)]
+    pub(crate) fn put_fast(&self, item: T) {
+        let item = match self.caches.get(thread::place()) {
+            Some(cache) => match cache.put(item) {
+                Ok(()) => return,
+                Err(item) => item,
+            },
+            None => item,
+        };
+        self.put_slow(item);
+    }
+
+    /// What the pool has done and holds.
+    ///
+    /// Wait-free but for counting the items in shards, which is lock-free; visits each thread's cache and each
+    /// shard once, disturbing none.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            shards: self.shards.active(),
+            generation: self.generation() as u64,
+            ..Stats::default()
+        };
+        self.stray.add_to(&mut stats);
+        for cache in self.caches.iter() {
+            cache.counters.add_to(&mut stats);
+            stats.cache_hits += cache.hits();
+            stats.idle_in_caches += cache.len();
+        }
+        let in_shards: usize = self.shards.iter().map(|(_, shard)| shard.len()).sum();
+        stats.idle = stats.idle_in_caches + in_shards;
+        stats
+    }
+
+    /// The current generation.
+    pub(crate) fn generation(&self) -> usize {
+        // ORDERING: Relaxed. It says which chain to look at first; a shard's own generation, read and written
+        // under its claim, says what the chain's role is.
+        self.generation.load(Ordering::Relaxed)
+    }
+}
+
+impl<T, F: Fn() -> T> Pool<T, F> {
+    /// Lends an item; creates one if the pool has none.
+    ///
+    /// The item is as it was put back: clear it first, or let a `recycle` hook do so. Progress and cost as
+    /// [`take`](Self::take).
+    ///
+    /// # Panics
+    ///
+    /// When the constructor panics; the pool stays usable.
+    #[inline]
+    pub fn get(&self) -> Pooled<'_, T, F> {
+        Pooled::new(self, self.take())
+    }
+
+    /// Lends an item through a guard that keeps the pool alive; creates one if the pool has none.
+    ///
+    /// As [`get`](Self::get), and one more count on the pool's `Arc`.
+    ///
+    /// # Panics
+    ///
+    /// When the constructor panics; the pool stays usable.
+    pub fn get_owned(self: &Arc<Self>) -> PooledOwned<T, F> {
+        let item = self.take();
+        PooledOwned::new(Arc::clone(self), item)
+    }
+
+    /// Takes an item out; creates one if the pool has none.
+    ///
+    /// The item is the caller's, who may [`put`](Self::put) it back or not. Looks in the same places as
+    /// [`try_take`](Self::try_take). Lock-free apart from the constructor; wait-free and without atomic
+    /// read-modify-write when the thread cache has an item.
+    ///
+    /// # Panics
+    ///
+    /// When the constructor panics; the pool stays usable.
+    #[inline]
+    #[must_use = "dropping the result drops the item"]
+    pub fn take(&self) -> T {
+        if let Some(item) = self.try_take_fast() {
+            return item;
+        }
+        self.take_slow()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_slow(&self) -> T {
+        if let Some(item) = self.try_take_slow() {
+            return item;
+        }
+        self.count(Event::Create);
+        (self.create)()
+    }
+}
+
+impl<T, F> Drop for Pool<T, F> {
+    fn drop(&mut self) {
+        // Without a hook there is nothing to tell anybody: the parts drop their items themselves.
+        if self.policy.on_discard.is_none() {
+            return;
+        }
+        let mut in_caches = Vec::new();
+        for cache in self.caches.iter_mut() {
+            if let (Ok(()), Some(loot)) = (in_caches.try_reserve(1), cache.dismantle()) {
+                in_caches.push(loot);
+            }
+        }
+        self.discard_all(in_caches.into_iter().flatten(), DiscardReason::PoolDropped);
+        for (_, shard) in self.shards.iter() {
+            self.discard_all(shard.drain(), DiscardReason::PoolDropped);
+        }
+    }
+}
+
+impl<T, F> fmt::Debug for Pool<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("policy", &self.policy)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! Turning the generation: what makes the pool give idle memory back.
+//!
+//! ```text
+//!   generation      g             g + 1           g + 2
+//!   chain[0]     primary   ───►   victim   ───►   detached, then primary again
+//!   chain[1]     victim    ───►   detached,
+//!                                 then primary ─► victim
+//!   caches       used      ───►   parked   ───►   taken out, unless used in between
+//! ```
+//!
+//! A turn detaches and relabels; it moves no item but the few that lie parked in a cache that is still in
+//! use. Destructors run at the end, when nothing is held.
+
+use core::time::Duration;
+
+use pool_chain::raw::Detached;
+
+use crate::barrier;
+use crate::cache::{BUDGET, Loot, Sweep, Take};
+use crate::discard::DiscardReason;
+use crate::env;
+use crate::pool::Pool;
+use crate::shard::Parity;
+use crate::sync::Ordering;
+
+impl<T, F> Pool<T, F> {
+    /// Turns the generation: what was put back since the last turn becomes the victim, and what was left of
+    /// the old victim is dropped. What is left unused by two turns is gone, whichever thread holds it; what is
+    /// used once in between stays.
+    ///
+    /// Takes time in proportion to shards and threads, whatever the number of items, and then runs the
+    /// destructors of what it drops. Blocks for a bounded time at most: a thread that was stopped in
+    /// the few instructions in which it may not be disturbed is passed over.
+    ///
+    /// # Panics
+    ///
+    /// When a destructor or the `on_discard` hook panics; what was to be dropped is dropped all the same, and
+    /// the pool stays usable.
+    pub fn rotate(&self) {
+        // ORDERING: Relaxed. See `generation`.
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let mut detached: Vec<Detached<T>> = Vec::new();
+        self.shards.turn(generation, |outdated| {
+            for chain in outdated.into_iter().flatten() {
+                if detached.try_reserve(1).is_ok() {
+                    detached.push(chain);
+                } else {
+                    self.discard_all(chain, DiscardReason::Aged);
+                }
+            }
+        });
+        let loot = self.sweep(Take::Parked);
+        self.discard_all(loot.into_iter().flatten(), DiscardReason::Aged);
+        self.discard_all(detached.into_iter().flatten(), DiscardReason::Aged);
+        pool_chain::raw::collect();
+    }
+
+    /// Drops everything that the pool holds, in every thread's cache and every shard. Items on loan are not
+    /// affected and may come back.
+    ///
+    /// As [`rotate`](Self::rotate), it blocks for a bounded time at most and passes over a cache whose thread was
+    /// stopped at the wrong moment.
+    ///
+    /// # Panics
+    ///
+    /// When a destructor or the `on_discard` hook panics; what was to be dropped is dropped all the same, and
+    /// the pool stays usable.
+    pub fn clear(&self) {
+        let loot = self.sweep(Take::All);
+        self.discard_all(loot.into_iter().flatten(), DiscardReason::Cleared);
+        for (number, shard) in self.shards.iter() {
+            let mut detached = [None, None];
+            let claimed = env::wait_until(|| match shard.try_claim() {
+                Some(mut claim) => {
+                    detached = [0, 1].map(|index| claim.detach(Parity::primary(index)));
+                    true
+                }
+                None => false,
+            });
+            if claimed {
+                self.discard_all(detached.into_iter().flatten().flatten(), DiscardReason::Cleared);
+            } else {
+                // Its producer is stopped or lost; the tail is anybody's.
+                self.discard_all(shard.drain(), DiscardReason::Cleared);
+            }
+            self.shards.unmark(Parity::primary(0), number);
+            self.shards.unmark(Parity::primary(1), number);
+        }
+        pool_chain::raw::collect();
+    }
+
+    /// Visits all caches and takes items out of them.
+    fn sweep(&self, take: Take) -> Vec<Loot<T>> {
+        let mut loot = Vec::new();
+        // ORDERING: Relaxed. Only has to differ from the numbers of other sweeps under way.
+        let sweep = Sweep::new(self.sweeps.fetch_add(1, Ordering::Relaxed));
+        let mut revoked = false;
+        for cache in self.caches.iter() {
+            revoked |= sweep.revoke(cache);
+        }
+        if revoked {
+            // One barrier for all caches.
+            let ordered = barrier::heavy();
+            for cache in self.caches.iter() {
+                if ordered {
+                    sweep.visit(cache, take, &mut loot);
+                } else {
+                    sweep.restore(cache);
+                }
+            }
+        }
+        loot
+    }
+
+    /// Turns the generation if its time has come. Called on slow paths with nothing held; `budget_spent` says
+    /// that a whole budget of fast takes lies behind the caller.
+    pub(crate) fn turn_if_due(&self, budget_spent: bool) {
+        let turns = self.turns_by_operations(budget_spent) + self.turns_by_time();
+        for _ in 0..turns.min(2) {
+            self.rotate();
+        }
+    }
+
+    fn turns_by_operations(&self, budget_spent: bool) -> usize {
+        let Some(after) = self.policy.after else { return 0 };
+        let done = if budget_spent { BUDGET as usize } else { 1 };
+        // ORDERING: Relaxed. A count.
+        if self.operations.fetch_add(done, Ordering::Relaxed).wrapping_add(done) < after {
+            return 0;
+        }
+        // ORDERING: Relaxed. Of several that see it full, one resets it to zero from a count that big.
+        let count = self.operations.swap(0, Ordering::Relaxed);
+        usize::from(count >= after)
+    }
+
+    fn turns_by_time(&self) -> usize {
+        let Some(every) = self.policy.every else { return 0 };
+        let (now, period) = (millis(self.policy.now()), millis(every));
+        // Zero means that nobody has asked yet.
+        let next = now.wrapping_add(period) | 1;
+        // ORDERING: Relaxed. A time; the exchange below makes one caller the one that turns.
+        let due = self.due.load(Ordering::Relaxed);
+        let late = now.wrapping_sub(due).cast_signed();
+        if due != 0 && late < 0 {
+            return 0;
+        }
+        // ORDERING: Relaxed, as above.
+        if self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return 0;
+        }
+        match due {
+            0 => 0,
+            // Nobody came by for a whole period more: what lies here has been idle for two.
+            _ if late.cast_unsigned() >= period => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// A time in milliseconds, wrapping where a word does.
+fn millis(time: Duration) -> usize {
+    time.as_millis() as usize
+}

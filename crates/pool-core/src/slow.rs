@@ -1,0 +1,280 @@
+//! The slow paths of take and put: between the thread cache and the shards, in batches.
+//!
+//! Nothing of the user's runs while a claim or a pin is held: what has to be dropped is carried out
+//! first, in a batch or a detached chain, and dropped after.
+
+use crate::barrier;
+use crate::batch::Batch;
+use crate::cache::LocalCache;
+use crate::discard::DiscardReason;
+use crate::policy::Recycle;
+use crate::pool::Pool;
+use crate::shard::{Outdated, Parity, Shard, keep};
+use crate::stats::Event;
+use crate::thread;
+
+impl<T, F> Pool<T, F> {
+    /// The calling thread's entry, made now if need be; None for a thread without a number or without memory.
+    fn entry(&self) -> Option<&LocalCache<T>> {
+        self.caches.get_or_make(thread::lease_place(), LocalCache::new)
+    }
+
+    /// Whether thread caches hold items here, or only counts.
+    fn caches_items(&self) -> bool {
+        self.policy.depth != 0 && barrier::available()
+    }
+
+    /// The shard that the calling thread goes to first.
+    fn home(&self) -> usize {
+        thread::place().number().unwrap_or(0) % self.shards.active().max(1)
+    }
+
+    /// How many items move between a cache and a shard at once: half a cache.
+    fn batch_size(&self) -> usize {
+        (self.policy.depth / 2).clamp(1, Batch::<T>::CAPACITY.max(1))
+    }
+
+    /// Counts what a take came to.
+    pub(crate) fn count(&self, event: Event) {
+        match self.caches.get(thread::place()) {
+            Some(entry) => entry.counters.event(event).bump(),
+            None => self.stray.event(event).bump_shared(),
+        }
+    }
+
+    /// Takes from anywhere but the fast path.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn try_take_slow(&self) -> Option<T> {
+        let entry = self.entry();
+        let renewed = entry.is_some_and(LocalCache::renew_budget);
+        self.turn_if_due(renewed);
+        let cache = entry.filter(|_| self.caches_items());
+        if let Some(item) = cache.and_then(LocalCache::take_parked) {
+            return Some(item);
+        }
+        let found = match cache {
+            Some(cache) if self.batch_size() > 1 => self.take_batch(cache),
+            _ => self.take_one(),
+        };
+        let (item, event) = match found {
+            Some(found) => found,
+            None => (self.take_victim()?, Event::VictimHit),
+        };
+        self.count(event);
+        Some(item)
+    }
+
+    /// Takes several items from the shards, keeps one and leaves the rest in the cache.
+    fn take_batch(&self, cache: &LocalCache<T>) -> Option<(T, Event)> {
+        let mut batch = Batch::new();
+        let mut event = Event::ShardHit;
+        let max = self.batch_size();
+        self.with_home(|shard, primary| {
+            shard.pop(primary, max, &mut batch);
+            batch.len() != 0
+        });
+        if batch.len() != 0 {
+            // Popped newest first; the cache wants the newest on top.
+            batch.reverse();
+        } else {
+            event = Event::Steal;
+            self.steal(Parity::primary(self.generation()), |shard, primary| {
+                shard.chain(primary).pop_tail_batch(max, |item| keep(&mut batch, item));
+                batch.len() != 0
+            });
+        }
+        let item = batch.pop()?;
+        if batch.len() != 0 {
+            if cache.furnish(self.policy.depth) {
+                cache.fill(&mut batch);
+            }
+            // Left over when a rotation has just revoked the cache.
+            self.shelve(batch, 0);
+        }
+        Some((item, event))
+    }
+
+    /// Takes one item from the shards.
+    fn take_one(&self) -> Option<(T, Event)> {
+        let mut found = None;
+        self.with_home(|shard, primary| {
+            found = shard.pop_one(primary);
+            found.is_some()
+        });
+        if let Some(item) = found {
+            return Some((item, Event::ShardHit));
+        }
+        self.steal(Parity::primary(self.generation()), |shard, primary| {
+            found = shard.chain(primary).pop_tail();
+            found.is_some()
+        });
+        Some((found?, Event::Steal))
+    }
+
+    /// Takes one item whose last chance this is. One at a time: what nobody asks for shall age.
+    fn take_victim(&self) -> Option<T> {
+        let mut found = None;
+        self.steal(Parity::victim(self.generation()), |shard, victim| {
+            found = shard.chain(victim).pop_tail();
+            found.is_some()
+        });
+        found
+    }
+
+    /// Runs `pop` on the claimed home shard, if it holds something and can be claimed.
+    fn with_home(
+        &self,
+        pop: impl FnOnce(&mut crate::shard::Claim<'_, T>, Parity) -> bool,
+    ) {
+        let generation = self.generation();
+        let home = self.home();
+        if self.shards.occupied(Parity::primary(generation)) & 1 << home == 0 {
+            return;
+        }
+        let Some(mut claim) = self.shards.get(home).and_then(Shard::try_claim) else { return };
+        let mut outdated = [None, None];
+        let generation = self.shards.catch_up(&mut claim, home, generation, &mut outdated);
+        let primary = Parity::primary(generation);
+        if !pop(&mut claim, primary) {
+            self.shards.unmark(primary, home);
+        }
+        drop(claim);
+        self.discard_outdated(outdated);
+    }
+
+    /// Runs `pop` on one shard after the other until it finds something.
+    fn steal(&self, parity: Parity, mut pop: impl FnMut(&Shard<T>, Parity) -> bool) {
+        for number in self.shards.candidates(parity, self.home()) {
+            let Some(shard) = self.shards.get(number) else { continue };
+            if pop(shard, parity) {
+                return;
+            }
+            self.shards.unmark(parity, number);
+        }
+    }
+
+    /// Puts an item back after asking the policy.
+    #[inline(never)]
+    pub(crate) fn put_inspected(&self, mut item: T) {
+        if self.policy.discard_unwinding && std::thread::panicking() {
+            return self.discard(item, DiscardReason::Unwinding);
+        }
+        let verdict = match &self.policy.recycle {
+            Some(recycle) => recycle(&mut item),
+            None => Recycle::Keep,
+        };
+        match verdict {
+            Recycle::Keep => self.put_fast(item),
+            Recycle::Discard => self.discard(item, DiscardReason::Refused),
+        }
+    }
+
+    /// Puts an item anywhere but into a cache with room.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn put_slow(&self, item: T) {
+        let cache = self.entry().filter(|_| self.caches_items());
+        if let Some(item) = self.put_cached(cache, item) {
+            self.shelve_one(item);
+        }
+        // Last, because what it drops may panic.
+        self.turn_if_due(false);
+    }
+
+    /// Puts an item into the cache, making room by moving its older half to a shard; gives it back if that
+    /// cannot be.
+    fn put_cached(&self, cache: Option<&LocalCache<T>>, item: T) -> Option<T> {
+        let Some(cache) = cache else { return Some(item) };
+        if !cache.furnish(self.policy.depth) {
+            return Some(item);
+        }
+        let item = match cache.put(item) {
+            Ok(()) => return None,
+            Err(item) => item,
+        };
+        let mut batch = Batch::new();
+        let parked = cache.spill(self.batch_size(), &mut batch);
+        let refused = cache.put(item).err();
+        if batch.len() != 0 {
+            self.shelve(batch, parked);
+        }
+        refused
+    }
+
+    /// Puts a batch into a shard; its first `parked` items among the victims.
+    fn shelve(&self, mut batch: Batch<T>, parked: usize) {
+        if batch.len() == 0 {
+            return;
+        }
+        let generation = self.generation();
+        let mut outdated = [None, None];
+        let reason = match self.claim_any(generation) {
+            Some((number, mut claim)) => {
+                let generation =
+                    self.shards.catch_up(&mut claim, number, generation, &mut outdated);
+                let mut items = batch.drain();
+                if parked != 0 {
+                    let victim = Parity::victim(generation);
+                    claim.push(victim, &mut items.by_ref().take(parked));
+                    self.shards.mark(victim, number);
+                }
+                let primary = Parity::primary(generation);
+                claim.push(primary, &mut items);
+                self.shards.mark(primary, number);
+                DiscardReason::OutOfMemory
+            }
+            None => DiscardReason::Contended,
+        };
+        while let Some(item) = batch.pop() {
+            self.discard(item, reason);
+        }
+        self.discard_outdated(outdated);
+    }
+
+    /// Puts one item into a shard.
+    fn shelve_one(&self, item: T) {
+        let generation = self.generation();
+        let mut outdated = [None, None];
+        let left = match self.claim_any(generation) {
+            Some((number, mut claim)) => {
+                let generation =
+                    self.shards.catch_up(&mut claim, number, generation, &mut outdated);
+                let primary = Parity::primary(generation);
+                let left = claim.push_one(primary, item).err();
+                self.shards.mark(primary, number);
+                left.map(|item| (item, DiscardReason::OutOfMemory))
+            }
+            None => Some((item, DiscardReason::Contended)),
+        };
+        if let Some((item, reason)) = left {
+            self.discard(item, reason);
+        }
+        self.discard_outdated(outdated);
+    }
+
+    fn claim_any(&self, generation: usize) -> Option<(usize, crate::shard::Claim<'_, T>)> {
+        self.shards.claim_any(self.home(), || self.policy.max_shards(), generation)
+    }
+
+    /// Drops an item, tells the hook why and counts it. Nothing may be held.
+    pub(crate) fn discard(&self, item: T, reason: DiscardReason) {
+        self.stray.discard(reason).bump_shared();
+        if let Some(hook) = &self.policy.on_discard {
+            hook(&item, reason);
+        }
+        drop(item);
+    }
+
+    /// Drops items. If a hook or a destructor panics, the rest is dropped with the iterator.
+    pub(crate) fn discard_all(&self, items: impl Iterator<Item = T>, reason: DiscardReason) {
+        for item in items {
+            self.discard(item, reason);
+        }
+    }
+
+    /// Drops what a change of generation took out of a shard.
+    pub(crate) fn discard_outdated(&self, outdated: Outdated<T>) {
+        self.discard_all(outdated.into_iter().flatten().flatten(), DiscardReason::Aged);
+    }
+}

@@ -1,0 +1,161 @@
+//! Counting without a shared counter: each count belongs to whoever owns the cache it is kept in, and
+//! the reader adds them up.
+
+use crate::discard::DiscardReason;
+use crate::sync::{AtomicUsize, Ordering, const_unless_loom};
+
+/// One count. A word wide: on 32-bit targets it wraps after four thousand million events.
+pub(crate) struct Count(AtomicUsize);
+
+impl Count {
+    const_unless_loom! {
+        const fn new() -> Self {
+            Self(AtomicUsize::new(0))
+        }
+    }
+
+    /// One more. Only for the count's single writer.
+    #[inline(always)]
+    pub(crate) fn bump(&self) {
+        // ORDERING: Relaxed. A statistic with one writer.
+        let count = self.0.load(Ordering::Relaxed);
+        // ORDERING: Relaxed, as above.
+        self.0.store(count.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// One more, from any thread.
+    pub(crate) fn bump_shared(&self) {
+        // ORDERING: Relaxed. A statistic.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        // ORDERING: Relaxed. A statistic.
+        self.0.load(Ordering::Relaxed) as u64
+    }
+}
+
+/// What a take or a put came to, where it was not the thread cache.
+#[derive(Clone, Copy)]
+pub(crate) enum Event {
+    ShardHit,
+    Steal,
+    VictimHit,
+    Create,
+}
+
+/// The counts of one thread, or of all threads that have no cache.
+pub(crate) struct Counters {
+    /// Budgets of takes granted to a thread cache.
+    pub(crate) budgets: Count,
+    events: [Count; 4],
+    discards: [Count; DiscardReason::ALL.len()],
+}
+
+impl Counters {
+    const_unless_loom! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                budgets: Count::new(),
+                events: [Count::new(), Count::new(), Count::new(), Count::new()],
+                discards: [
+                    Count::new(),
+                    Count::new(),
+                    Count::new(),
+                    Count::new(),
+                    Count::new(),
+                    Count::new(),
+                    Count::new(),
+                ],
+            }
+        }
+    }
+
+    pub(crate) fn event(&self, event: Event) -> &Count {
+        &self.events[event as usize]
+    }
+
+    pub(crate) fn discard(&self, reason: DiscardReason) -> &Count {
+        &self.discards[reason as usize]
+    }
+
+    /// Adds these counts to a reader's.
+    pub(crate) fn add_to(&self, stats: &mut Stats) {
+        stats.shard_hits += self.event(Event::ShardHit).get();
+        stats.steals += self.event(Event::Steal).get();
+        stats.victim_hits += self.event(Event::VictimHit).get();
+        stats.creates += self.event(Event::Create).get();
+        for (sum, count) in stats.discards.0.iter_mut().zip(&self.discards) {
+            *sum += count.get();
+        }
+    }
+}
+
+/// What a pool has done and holds, as of [`Pool::stats`](crate::Pool::stats).
+///
+/// Each number is exact for threads that are not using the pool at that moment; for those that are it may
+/// be an operation behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Takes served by the caller's thread cache.
+    pub cache_hits: u64,
+    /// Takes served by the caller's own shard.
+    pub shard_hits: u64,
+    /// Takes served by another shard.
+    pub steals: u64,
+    /// Takes served by a victim: an item saved from being dropped at the next rotation.
+    pub victim_hits: u64,
+    /// Calls of the constructor: takes that found nothing.
+    pub creates: u64,
+    /// Items dropped by the pool, by reason.
+    pub discards: Discarded,
+    /// Items held now, in thread caches and shards.
+    pub idle: usize,
+    /// Of these, the items in thread caches.
+    pub idle_in_caches: usize,
+    /// Shards in use.
+    pub shards: usize,
+    /// How often the generation has turned.
+    pub generation: u64,
+}
+
+impl Stats {
+    /// All takes that did not have to create: the hits of every level together.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.cache_hits + self.shard_hits + self.steals + self.victim_hits
+    }
+
+    /// The part of takes that did not have to create, between 0 and 1; 0 when there was none.
+    #[must_use]
+    pub fn hit_rate(&self) -> f64 {
+        let takes = self.hits() + self.creates;
+        if takes == 0 { 0.0 } else { self.hits() as f64 / takes as f64 }
+    }
+}
+
+/// Items dropped by a pool, by [`DiscardReason`].
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Discarded([u64; DiscardReason::ALL.len()]);
+
+impl Discarded {
+    /// How many items were dropped for this reason.
+    #[must_use]
+    pub fn by(&self, reason: DiscardReason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// How many items were dropped in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+impl core::fmt::Debug for Discarded {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let nonzero = DiscardReason::ALL.into_iter().filter(|&reason| self.by(reason) != 0);
+        f.debug_map().entries(nonzero.map(|reason| (reason, self.by(reason)))).finish()
+    }
+}

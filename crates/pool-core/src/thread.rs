@@ -1,0 +1,163 @@
+//! Numbers for threads: small, dense, reused after a thread is gone, readable with one plain load.
+//!
+//! A number names the thread's place in every pool's table of caches. It is leased on a thread's first
+//! slow operation and given back by a thread-local destructor, so memory follows the most threads alive
+//! at once and not all that ever were. A thread that is already tearing down its thread-locals gets no
+//! number any more and uses the shards.
+
+use core::cell::Cell;
+
+use crate::env;
+use crate::sync::{AtomicU32, Ordering};
+use crate::table::Place;
+
+/// Words of the bitmap: 65,536 threads at once can have a number; more work without a cache.
+const WORDS: usize = if cfg!(pool_loom) { 1 } else { 2048 };
+
+/// Which numbers are leased, a bit each.
+struct Numbers {
+    words: [AtomicU32; WORDS],
+}
+
+impl Numbers {
+    #[cfg(not(pool_loom))]
+    const fn new() -> Self {
+        Self { words: [const { AtomicU32::new(0) }; WORDS] }
+    }
+
+    #[cfg(pool_loom)]
+    fn new() -> Self {
+        Self { words: core::array::from_fn(|_| AtomicU32::new(0)) }
+    }
+
+    /// Leases the lowest free number, counted from 0. Lock-free.
+    fn lease(&self) -> Option<u32> {
+        for (index, word) in (0u32..).zip(&self.words) {
+            // ORDERING: Relaxed. The exchange below decides.
+            let mut seen = word.load(Ordering::Relaxed);
+            while seen != u32::MAX {
+                let bit = seen.trailing_ones();
+                // ORDERING: Acquire on success, pairs with the Release in `release`: what the number's last holder
+                // did to its caches happened before what we do to them. Relaxed on failure: only retried.
+                match word.compare_exchange_weak(
+                    seen,
+                    seen | 1 << bit,
+                    Ordering::Acquire,
+                    Ordering::Relaxed,
+                ) {
+                    Ok(_) => return Some(index * u32::BITS + bit),
+                    Err(now) => seen = now,
+                }
+            }
+        }
+        None
+    }
+
+    /// Gives a leased number back.
+    fn release(&self, number: u32) {
+        let word = &self.words[(number / u32::BITS) as usize];
+        // ORDERING: Release, pairs with the Acquire in `lease`.
+        word.fetch_and(!(1 << (number % u32::BITS)), Ordering::Release);
+    }
+}
+
+#[cfg(not(pool_loom))]
+static NUMBERS: Numbers = Numbers::new();
+
+#[cfg(pool_loom)]
+env::lazy_static! {
+    static ref NUMBERS: Numbers = Numbers::new();
+}
+
+/// Gives the number back when the thread goes.
+struct Lease(Cell<Option<u32>>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(number) = self.0.take() {
+            // The place goes first: later destructors of this thread must not use what is no longer ours.
+            let _ = PLACE.try_with(|place| place.set(Place::NONE));
+            NUMBERS.release(number);
+        }
+    }
+}
+
+#[cfg(not(pool_loom))]
+env::thread_local! {
+    /// Where this thread's caches are. Has no destructor, so that it can be read during teardown.
+    static PLACE: Cell<Place> = const { Cell::new(Place::NONE) };
+    static LEASE: Lease = const { Lease(Cell::new(None)) };
+}
+
+#[cfg(pool_loom)]
+env::thread_local! {
+    static PLACE: Cell<Place> = Cell::new(Place::NONE);
+    static LEASE: Lease = Lease(Cell::new(None));
+}
+
+/// This thread's place, or [`Place::NONE`] when it has none yet or none any more. Wait-free.
+#[inline(always)]
+pub(crate) fn place() -> Place {
+    PLACE.try_with(Cell::get).unwrap_or(Place::NONE)
+}
+
+/// This thread's place; leases a number for it first if need be.
+#[cold]
+pub(crate) fn lease_place() -> Place {
+    let place = place();
+    if place != Place::NONE {
+        return place;
+    }
+    // Fails once the thread-local has been destroyed, and then there will be no more destructor that
+    // could give a number back.
+    LEASE
+        .try_with(|lease| {
+            let number = NUMBERS.lease()?;
+            lease.0.set(Some(number));
+            let place = Place::of(number as usize);
+            PLACE.try_with(|cell| cell.set(place)).ok()?;
+            Some(place)
+        })
+        .ok()
+        .flatten()
+        .unwrap_or(Place::NONE)
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_dense_and_reused() {
+        let numbers = Numbers::new();
+        for expected in 0..100 {
+            assert_eq!(numbers.lease(), Some(expected));
+        }
+        numbers.release(40);
+        numbers.release(7);
+        assert_eq!(numbers.lease(), Some(7));
+        assert_eq!(numbers.lease(), Some(40));
+        assert_eq!(numbers.lease(), Some(100));
+    }
+
+    #[test]
+    fn numbers_run_out_politely() {
+        let numbers = Numbers::new();
+        for expected in 0..(WORDS as u32 * u32::BITS) {
+            assert_eq!(numbers.lease(), Some(expected));
+        }
+        assert_eq!(numbers.lease(), None);
+        numbers.release(65_535);
+        assert_eq!(numbers.lease(), Some(65_535));
+    }
+
+    #[test]
+    fn a_thread_keeps_its_place_and_returns_it() {
+        let place = lease_place();
+        assert_ne!(place, Place::NONE);
+        assert_eq!(lease_place(), place);
+        assert_eq!(super::place(), place);
+        let other = std::thread::spawn(lease_place).join().unwrap();
+        assert_ne!(other, place);
+    }
+}
