@@ -1,0 +1,119 @@
+//! One ring of the chain with its links, and the count of those who keep its memory.
+
+use core::ptr::{self, NonNull};
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use pool_dequeue::raw::BoxedRing;
+
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, fence};
+
+/// A ring and its place in the chain.
+///
+/// A node is made and linked by the producer, unlinked by whoever moves the tail past it or detaches
+/// it, and freed by whoever gives back the last hold on it (design page, C6).
+pub(crate) struct Node<T> {
+    pub(crate) ring: BoxedRing<T>,
+    /// The next newer ring. Null until the producer appends one, then the same for ever (C2).
+    pub(crate) next: AtomicPtr<Node<T>>,
+    /// The next older ring. Set before the node is linked; cleared once, by whoever unlinks the older
+    /// ring (C5).
+    pub(crate) prev: AtomicPtr<Node<T>>,
+    /// One for the chain, given back when every thread that may have found the node through a link has
+    /// gone on, and one for each batch that still moves values out of the ring.
+    holders: AtomicUsize,
+    #[cfg(pool_loom)]
+    watch: crate::reclaim::model::Watch,
+}
+
+impl<T> Node<T> {
+    /// A node for an empty ring, not linked yet; `None` if the allocator has no room.
+    pub(crate) fn allocate(
+        capacity: usize,
+        origin: u32,
+        prev: *mut Node<T>,
+    ) -> Option<NonNull<Self>> {
+        let ring = BoxedRing::boxed_at(capacity, origin).ok()?;
+        // A vector is the way to a box that can fail; a boxed slice of one has a box's layout.
+        let mut place = Vec::new();
+        place.try_reserve_exact(1).ok()?;
+        place.push(Self {
+            ring,
+            next: AtomicPtr::new(ptr::null_mut()),
+            prev: AtomicPtr::new(prev),
+            holders: AtomicUsize::new(1),
+            #[cfg(pool_loom)]
+            watch: crate::reclaim::model::Watch::new(),
+        });
+        let node = Box::into_raw(place.into_boxed_slice()).cast::<Self>();
+        NonNull::new(node)
+    }
+
+    /// The node behind a link; `None` behind a null one.
+    ///
+    /// # Safety
+    ///
+    /// The node is null, or its initialisation happened before this call and its memory stays for `'a`.
+    #[inline(always)]
+    pub(crate) unsafe fn at<'a>(node: *mut Self) -> Option<&'a Self> {
+        // SAFETY: the caller's.
+        let node = unsafe { node.as_ref() }?;
+        #[cfg(pool_loom)]
+        node.watch.touched();
+        Some(node)
+    }
+
+    /// Keeps the memory until the hold is dropped.
+    #[inline]
+    pub(crate) fn hold(&self) -> Hold<T> {
+        // ORDERING: Relaxed. The borrow proves that somebody else's hold lasts beyond this call, so the
+        // count cannot have reached zero; what matters is the order of the releases.
+        self.holders.fetch_add(1, Ordering::Relaxed);
+        Hold(NonNull::from(self))
+    }
+
+    /// Gives back one hold; the last one frees the memory.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a hold and gives it up here. A node whose chain's hold is given back has had its
+    /// values moved out.
+    pub(crate) unsafe fn release(node: NonNull<Self>) {
+        // SAFETY: the caller's hold keeps the memory until the subtraction below.
+        let holders = unsafe { &node.as_ref().holders };
+        // ORDERING: Release, pairs with the fence below: what this holder did with the node happens before
+        // it is freed. Weaker, and the last move out of a slot could come after the slot is gone.
+        if holders.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        // ORDERING: Acquire, pairs with the Release subtractions of the other holders, above.
+        fence(Ordering::Acquire);
+        #[cfg(pool_loom)]
+        {
+            // SAFETY: nobody else holds the node, so it is ours.
+            unsafe { node.as_ref() }.watch.freed(node);
+        }
+        #[cfg(not(pool_loom))]
+        {
+            // SAFETY: `allocate` made the node as a boxed slice of one, whose layout is that of a box, and
+            // nobody else holds it.
+            drop(unsafe { Box::from_raw(node.as_ptr()) });
+        }
+    }
+}
+
+/// Keeps a node's memory.
+pub(crate) struct Hold<T>(NonNull<Node<T>>);
+
+// SAFETY: a hold gives no access to the values. Where it is the last it frees the memory, and that may
+// be any thread's work.
+unsafe impl<T: Send> Send for Hold<T> {}
+// SAFETY: a shared hold can do nothing.
+unsafe impl<T: Send> Sync for Hold<T> {}
+
+impl<T> Drop for Hold<T> {
+    fn drop(&mut self) {
+        // SAFETY: the hold is given up here, once. It is not the chain's.
+        unsafe { Node::release(self.0) };
+    }
+}

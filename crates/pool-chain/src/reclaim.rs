@@ -1,0 +1,300 @@
+//! When an unlinked ring's memory may go: the one place that knows crossbeam-epoch.
+//!
+//! The chain asks for three things. `pin`: from here until the guard is dropped, a node that I find
+//! through a link stays. `retire`: this node is unlinked; give back the chain's hold on it once every
+//! guard that exists now is gone. `flush`: do not sit on what was retired.
+//!
+//! In production that is crossbeam-epoch's default collector. Under Miri it is a collector for each
+//! chain, because the default one lives in a static and is reported as leaked (crossbeam-epoch 0.9
+//! passes Miri under Tree Borrows only). Under the model checker it is a reclaimer of our own that is as
+//! eager as the contract allows and notices every use of what it has freed.
+
+#[cfg(all(not(pool_loom), not(miri)))]
+pub(crate) use epoch::Domain;
+#[cfg(not(pool_loom))]
+pub(crate) use epoch::Guard;
+#[cfg(pool_loom)]
+pub(crate) use model::{Domain, Guard};
+#[cfg(all(not(pool_loom), miri))]
+pub(crate) use own_collector::Domain;
+
+/// How often [`collect`] looks for memory to free. Memory goes after the epoch has advanced twice, each
+/// look advances it at most once, and one more makes up for a look that met another thread's.
+const ROUNDS: usize = 3;
+
+impl Domain {
+    /// Frees what can be freed now.
+    pub(crate) fn collect(&self) {
+        for _ in 0..ROUNDS {
+            self.pin().flush();
+        }
+    }
+}
+
+#[cfg(not(pool_loom))]
+mod epoch {
+    use core::ptr::NonNull;
+
+    use crate::node::Node;
+
+    /// Whose garbage is collected together: everybody's.
+    #[cfg(not(miri))]
+    #[derive(Clone)]
+    pub(crate) struct Domain;
+
+    #[cfg(not(miri))]
+    impl Domain {
+        pub(crate) const fn new() -> Self {
+            Self
+        }
+
+        /// Keeps the nodes found through links from now on.
+        #[inline(always)]
+        pub(crate) fn pin(&self) -> Guard {
+            Guard(crossbeam_epoch::pin())
+        }
+    }
+
+    /// Keeps the nodes found through links since it was made.
+    pub(crate) struct Guard(pub(super) crossbeam_epoch::Guard);
+
+    impl Guard {
+        /// Gives the chain's hold on a node back once every guard that exists now is gone.
+        ///
+        /// # Safety
+        ///
+        /// The node cannot be found through a link by a guard made from now on, its values have been moved
+        /// out, and it is retired once.
+        pub(crate) unsafe fn retire<T>(&self, node: NonNull<Node<T>>) {
+            // SAFETY: the caller gives the chain's hold up, once.
+            let release = move || unsafe { Node::release(node) };
+            // SAFETY: the closure may run on any thread and after the end of `T`'s lifetime. It may: the node holds
+            // no value, so freeing it runs no code of `T` and touches nothing that belongs to one.
+            unsafe { self.0.defer_unchecked(release) };
+        }
+
+        /// Hands what this thread has retired to the collector, and lets it free what it can.
+        pub(crate) fn flush(&self) {
+            self.0.flush();
+        }
+    }
+}
+
+#[cfg(all(not(pool_loom), miri))]
+mod own_collector {
+    use std::sync::OnceLock;
+
+    use super::Guard;
+    use crossbeam_epoch::Collector;
+
+    /// Whose garbage is collected together: one chain's, with the lists detached from it.
+    pub(crate) struct Domain(OnceLock<Collector>);
+
+    impl Clone for Domain {
+        fn clone(&self) -> Self {
+            // Made here if it is not there yet, so that both clones have the same one.
+            Self(OnceLock::from(self.collector().clone()))
+        }
+    }
+
+    impl Domain {
+        pub(crate) const fn new() -> Self {
+            Self(OnceLock::new())
+        }
+
+        fn collector(&self) -> &Collector {
+            self.0.get_or_init(Collector::new)
+        }
+
+        /// Keeps the nodes found through links from now on.
+        pub(crate) fn pin(&self) -> Guard {
+            Guard(self.collector().register().pin())
+        }
+    }
+}
+
+#[cfg(pool_loom)]
+pub(crate) mod model {
+    //! The contract of the seam and nothing more: a node is freed at the very moment when the last guard
+    //! that existed at its retirement goes, and is not freed really, but marked and kept, so that whoever
+    //! still uses it is found out.
+
+    use core::ptr::NonNull;
+    use std::boxed::Box;
+    use std::cell::RefCell;
+    use std::vec::Vec;
+
+    use crate::node::Node;
+    use crate::sync::{AtomicBool, Ordering, UnsafeCell, fence};
+
+    /// What the model remembers. A model's threads share one thread of the system, and its book-keeping
+    /// must add no edge between them, so this is plain thread-local memory.
+    #[derive(Default)]
+    struct State {
+        next_guard: u64,
+        guards: Vec<u64>,
+        /// With the guards that must go first.
+        retired: Vec<(Vec<u64>, Erased)>,
+        /// Freed nodes, whose memory goes at the end of the execution.
+        graves: Vec<Erased>,
+        nodes: usize,
+    }
+
+    /// A node without its type, and what is to be done with it.
+    struct Erased {
+        node: NonNull<()>,
+        run: unsafe fn(NonNull<()>),
+    }
+
+    impl Erased {
+        /// Does it.
+        ///
+        /// # Safety
+        ///
+        /// Whatever `run` asks for, once.
+        unsafe fn run(self) {
+            // SAFETY: the caller's.
+            unsafe { (self.run)(self.node) };
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Node::release`], of a node of this type.
+    unsafe fn release<T>(node: NonNull<()>) {
+        // SAFETY: the caller's.
+        unsafe { Node::<T>::release(node.cast()) };
+    }
+
+    /// # Safety
+    ///
+    /// `Node::<T>::allocate` made the node, and nobody uses it any more.
+    unsafe fn bury<T>(node: NonNull<()>) {
+        // SAFETY: the caller's; a boxed slice of one has a box's layout.
+        drop(unsafe { Box::from_raw(node.cast::<Node<T>>().as_ptr()) });
+    }
+
+    std::thread_local! {
+        static STATE: RefCell<State> = RefCell::default();
+    }
+
+    #[derive(Clone)]
+    pub(crate) struct Domain;
+
+    impl Domain {
+        pub(crate) fn new() -> Self {
+            Self
+        }
+
+        pub(crate) fn pin(&self) -> Guard {
+            let guard = STATE.with_borrow_mut(|state| {
+                state.next_guard += 1;
+                state.guards.push(state.next_guard);
+                Guard(state.next_guard)
+            });
+            // ORDERING: SeqCst, pairs with the fence in `retire`, as in crossbeam-epoch: of a guard and a
+            // retirement, either the retirement finds the guard or the guard's loads find the node unlinked.
+            fence(Ordering::SeqCst);
+            guard
+        }
+    }
+
+    pub(crate) struct Guard(u64);
+
+    impl Guard {
+        /// # Safety
+        ///
+        /// As the production form.
+        pub(crate) unsafe fn retire<T>(&self, node: NonNull<Node<T>>) {
+            // ORDERING: SeqCst, pairs with the fence in `pin`.
+            fence(Ordering::SeqCst);
+            let guards = STATE.with_borrow(|state| state.guards.clone());
+            let node = Erased {
+                node: node.cast(),
+                run: release::<T>,
+            };
+            STATE.with_borrow_mut(|state| state.retired.push((guards, node)));
+        }
+
+        pub(crate) fn flush(&self) {}
+    }
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            let free = STATE.with_borrow_mut(|state| {
+                state.guards.retain(|guard| *guard != self.0);
+                let mut free = Vec::new();
+                let mut index = 0;
+                while index < state.retired.len() {
+                    state.retired[index].0.retain(|guard| *guard != self.0);
+                    if state.retired[index].0.is_empty() {
+                        free.push(state.retired.swap_remove(index).1);
+                    } else {
+                        index += 1;
+                    }
+                }
+                free
+            });
+            for node in free {
+                // SAFETY: whoever retired the node gave the chain's hold up.
+                unsafe { node.run() };
+            }
+        }
+    }
+
+    /// Sees a node's use before it is published and after it is freed.
+    pub(crate) struct Watch {
+        /// Written once by the maker, read by every user: a race unless the node was published.
+        made: UnsafeCell<()>,
+        freed: AtomicBool,
+    }
+
+    impl Watch {
+        pub(crate) fn new() -> Self {
+            STATE.with_borrow_mut(|state| state.nodes += 1);
+            let made = UnsafeCell::new(());
+            made.with_mut(|_| ());
+            Self {
+                made,
+                freed: AtomicBool::new(false),
+            }
+        }
+
+        #[track_caller]
+        pub(crate) fn touched(&self) {
+            self.made.with(|_| ());
+            // ORDERING: Relaxed: the model looks for any order in which this comes after the store in `freed`.
+            assert!(!self.freed.load(Ordering::Relaxed), "a freed node was used");
+        }
+
+        pub(crate) fn freed<T>(&self, node: NonNull<Node<T>>) {
+            // ORDERING: Relaxed, as in `touched`.
+            assert!(
+                !self.freed.swap(true, Ordering::Relaxed),
+                "a node was freed twice"
+            );
+            STATE.with_borrow_mut(|state| {
+                state.nodes -= 1;
+                state.graves.push(Erased {
+                    node: node.cast(),
+                    run: bury::<T>,
+                });
+            });
+        }
+    }
+
+    /// Ends an execution, after all its threads have been joined: everything must have been freed. Says how
+    /// many nodes there were.
+    pub fn finish() -> usize {
+        let state = STATE.take();
+        assert_eq!(state.guards, [], "a guard was left");
+        assert!(state.retired.is_empty(), "a retired node was left");
+        assert_eq!(state.nodes, 0, "a node was leaked");
+        let nodes = state.graves.len();
+        for node in state.graves {
+            // SAFETY: the execution's threads are gone, and with them everybody who could use the node.
+            unsafe { node.run() };
+        }
+        nodes
+    }
+}
