@@ -70,7 +70,11 @@ mod imp {
             WORKS => true,
             REFUSED => false,
             _ => {
-                let found = if register() && issue() { WORKS } else { REFUSED };
+                let found = if register() && issue() {
+                    WORKS
+                } else {
+                    REFUSED
+                };
                 // ORDERING: Relaxed, as above; the first to decide decides for all.
                 match STATE.compare_exchange(UNKNOWN, found, Ordering::Relaxed, Ordering::Relaxed) {
                     Ok(_) => found == WORKS,

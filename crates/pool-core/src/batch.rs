@@ -46,9 +46,9 @@ impl<T> Batch<T> {
         self.len
     }
 
-    /// The place of an item.
+    /// The place of an item, or the one behind the last.
     fn place(&mut self, index: usize) -> *mut T {
-        debug_assert!(index < Self::CAPACITY);
+        debug_assert!(index <= Self::CAPACITY);
         // `wrapping_add` because a zero-sized type has places without bytes.
         self.room.0.as_mut_ptr().cast::<T>().wrapping_add(index)
     }
@@ -101,7 +101,10 @@ impl<T> Batch<T> {
 
     /// The items, oldest first. What the iterator does not give out stays in the batch.
     pub(crate) fn drain(&mut self) -> Drain<'_, T> {
-        Drain { next: 0, batch: self }
+        Drain {
+            next: 0,
+            batch: self,
+        }
     }
 }
 
@@ -173,7 +176,10 @@ mod tests {
             assert!(batch.push((number, item.clone())).is_ok());
         }
         assert_eq!(batch.pop().unwrap().0, 9);
-        assert_eq!(batch.drain().take(3).map(|(n, _)| n).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(
+            batch.drain().take(3).map(|(n, _)| n).collect::<Vec<_>>(),
+            [0, 1, 2]
+        );
         assert_eq!(batch.len(), 6);
         batch.reverse();
         assert_eq!(batch.pop().unwrap().0, 3);

@@ -64,7 +64,11 @@ struct Stack<T> {
 }
 
 impl<T> Stack<T> {
-    const EMPTY: Self = Self { items: ptr::dangling_mut(), capacity: 0, floor: 0 };
+    const EMPTY: Self = Self {
+        items: ptr::dangling_mut(),
+        capacity: 0,
+        floor: 0,
+    };
 }
 
 /// Why a fast operation did not happen.
@@ -221,7 +225,8 @@ impl<T> LocalCache<T> {
             // ORDERING: Relaxed. Only the owner writes it; the caller has just renewed it.
             let budget = self.budget.load(Ordering::Relaxed);
             // ORDERING: Relaxed, as above.
-            self.budget.store(budget.saturating_sub(1), Ordering::Relaxed);
+            self.budget
+                .store(budget.saturating_sub(1), Ordering::Relaxed);
             *len = newest;
             stack.floor = stack.floor.min(newest);
             let place = stack.items.wrapping_add(newest).cast::<T>();
@@ -330,7 +335,10 @@ impl Sweep {
         // ORDERING: Acquire on success, pairs with the Release in `restore`: we see what an earlier intruder did.
         // Relaxed on failure: another sweep has the cache, and we leave it to that one. The heavy barrier orders
         // the store before the load in `drained`; pairs with the light one in `enter`.
-        cache.revoked.compare_exchange(0, self.0, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        cache
+            .revoked
+            .compare_exchange(0, self.0, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Whether this sweep holds a cache's revocation.
@@ -376,7 +384,12 @@ impl Sweep {
                         stack.remove_lowest(count, len);
                         let capacity = cold.capacity();
                         let items = mem::ManuallyDrop::new(cold).as_mut_ptr();
-                        into.push(Loot { items, capacity, next: 0, len: count });
+                        into.push(Loot {
+                            items,
+                            capacity,
+                            next: 0,
+                            len: count,
+                        });
                     }
                 }
                 // What is left was here at this rotation; the owner's next touch lowers the floor again.
@@ -421,7 +434,9 @@ impl<T> Drop for LocalCache<T> {
 
 impl<T> fmt::Debug for LocalCache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalCache").field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("LocalCache")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -436,7 +451,12 @@ pub(crate) struct Loot<T> {
 
 impl<T> Loot<T> {
     fn of(stack: Stack<T>, len: usize) -> Self {
-        Self { items: stack.items, capacity: stack.capacity, next: 0, len }
+        Self {
+            items: stack.items,
+            capacity: stack.capacity,
+            next: 0,
+            len,
+        }
     }
 }
 

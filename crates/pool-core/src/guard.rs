@@ -106,12 +106,18 @@ guard!(PooledOwned<T, F>);
 impl<'a, T, F> Pooled<'a, T, F> {
     #[inline(always)]
     pub(crate) fn new(pool: &'a Pool<T, F>, item: T) -> Self {
-        Self { item: ManuallyDrop::new(item), pool }
+        Self {
+            item: ManuallyDrop::new(item),
+            pool,
+        }
     }
 }
 
 impl<T, F> PooledOwned<T, F> {
     pub(crate) fn new(pool: Arc<Pool<T, F>>, item: T) -> Self {
-        Self { item: ManuallyDrop::new(item), pool }
+        Self {
+            item: ManuallyDrop::new(item),
+            pool,
+        }
     }
 }

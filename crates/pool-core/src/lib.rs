@@ -4,6 +4,7 @@ mod barrier;
 mod batch;
 mod cache;
 mod clock;
+pub mod design;
 mod discard;
 mod env;
 mod guard;

@@ -75,7 +75,11 @@ impl<T> Policy<T> {
 
     /// The most shards.
     pub(crate) fn max_shards(&self) -> usize {
-        if self.shards == 0 { env::parallelism().clamp(1, MAX_SHARDS) } else { self.shards }
+        if self.shards == 0 {
+            env::parallelism().clamp(1, MAX_SHARDS)
+        } else {
+            self.shards
+        }
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -92,7 +96,11 @@ const fn default_depth<T>() -> usize {
         0 => DEFAULT_DEPTH,
         size => DEFAULT_DEPTH_BYTES / size,
     };
-    if by_size < DEFAULT_DEPTH { by_size } else { DEFAULT_DEPTH }
+    if by_size < DEFAULT_DEPTH {
+        by_size
+    } else {
+        DEFAULT_DEPTH
+    }
 }
 
 /// Why a pool could not be built as asked.
@@ -131,13 +139,19 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::ThreadCache { given, max } => {
-                write!(f, "a thread cache holds 0 to {max} items, given was {given}")
+                write!(
+                    f,
+                    "a thread cache holds 0 to {max} items, given was {given}"
+                )
             }
             Self::Shards { given, max } => {
                 write!(f, "a pool has 1 to {max} shards, given was {given}")
             }
             Self::Period { given, max } => {
-                write!(f, "a period of rotation is 1ms to {max:?}, given was {given:?}")
+                write!(
+                    f,
+                    "a period of rotation is 1ms to {max:?}, given was {given:?}"
+                )
             }
             Self::Operations => {
                 f.write_str("a pool rotates after 1 operation or more, given was 0")
@@ -173,7 +187,11 @@ pub struct Builder<T, F> {
 
 impl<T, F> Builder<T, F> {
     pub(crate) fn new(create: F) -> Self {
-        Self { create, policy: Policy::DEFAULT, _items: PhantomData }
+        Self {
+            create,
+            policy: Policy::DEFAULT,
+            _items: PhantomData,
+        }
     }
 
     /// Called with every item that comes back, before the pool has it: clear it here, and decide whether it
@@ -181,10 +199,7 @@ impl<T, F> Builder<T, F> {
     ///
     /// Runs with nothing held: it may use the pool. If it panics, the item is dropped and the panic goes to
     /// whoever put the item back.
-    pub fn recycle(
-        mut self,
-        hook: impl Fn(&mut T) -> Recycle + Send + Sync + 'static,
-    ) -> Self {
+    pub fn recycle(mut self, hook: impl Fn(&mut T) -> Recycle + Send + Sync + 'static) -> Self {
         self.policy.recycle = Some(Box::new(hook));
         self
     }
@@ -272,15 +287,28 @@ impl<T, F> Builder<T, F> {
     pub fn try_build(self) -> Result<Pool<T, F>, BuildError> {
         let policy = self.policy;
         if policy.depth > MAX_THREAD_CACHE {
-            return Err(BuildError::ThreadCache { given: policy.depth, max: MAX_THREAD_CACHE });
+            return Err(BuildError::ThreadCache {
+                given: policy.depth,
+                max: MAX_THREAD_CACHE,
+            });
         }
         if policy.shards > MAX_SHARDS {
-            let given = if policy.shards == usize::MAX { 0 } else { policy.shards };
-            return Err(BuildError::Shards { given, max: MAX_SHARDS });
+            let given = if policy.shards == usize::MAX {
+                0
+            } else {
+                policy.shards
+            };
+            return Err(BuildError::Shards {
+                given,
+                max: MAX_SHARDS,
+            });
         }
         if let Some(given) = policy.every {
             if given < Duration::from_millis(1) || given > MAX_PERIOD {
-                return Err(BuildError::Period { given, max: MAX_PERIOD });
+                return Err(BuildError::Period {
+                    given,
+                    max: MAX_PERIOD,
+                });
             }
         }
         if policy.after == Some(0) {

@@ -38,7 +38,10 @@ impl<T, F> Pool<T, F> {
     /// the pool stays usable.
     pub fn rotate(&self) {
         // ORDERING: Relaxed. See `generation`.
-        let generation = self.generation.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let generation = self
+            .generation
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1);
         let mut detached: Vec<Detached<T>> = Vec::new();
         self.shards.turn(generation, |outdated| {
             for chain in outdated.into_iter().flatten() {
@@ -78,7 +81,10 @@ impl<T, F> Pool<T, F> {
                 None => false,
             });
             if claimed {
-                self.discard_all(detached.into_iter().flatten().flatten(), DiscardReason::Cleared);
+                self.discard_all(
+                    detached.into_iter().flatten().flatten(),
+                    DiscardReason::Cleared,
+                );
             } else {
                 // Its producer is stopped or lost; the tail is anybody's.
                 self.discard_all(shard.drain(), DiscardReason::Cleared);
@@ -122,10 +128,17 @@ impl<T, F> Pool<T, F> {
     }
 
     fn turns_by_operations(&self, budget_spent: bool) -> usize {
-        let Some(after) = self.policy.after else { return 0 };
+        let Some(after) = self.policy.after else {
+            return 0;
+        };
         let done = if budget_spent { BUDGET as usize } else { 1 };
         // ORDERING: Relaxed. A count.
-        if self.operations.fetch_add(done, Ordering::Relaxed).wrapping_add(done) < after {
+        if self
+            .operations
+            .fetch_add(done, Ordering::Relaxed)
+            .wrapping_add(done)
+            < after
+        {
             return 0;
         }
         // ORDERING: Relaxed. Of several that see it full, one resets it to zero from a count that big.
@@ -134,24 +147,30 @@ impl<T, F> Pool<T, F> {
     }
 
     fn turns_by_time(&self) -> usize {
-        let Some(every) = self.policy.every else { return 0 };
+        let Some(every) = self.policy.every else {
+            return 0;
+        };
         let (now, period) = (millis(self.policy.now()), millis(every));
         // Zero means that nobody has asked yet.
         let next = now.wrapping_add(period) | 1;
         // ORDERING: Relaxed. A time; the exchange below makes one caller the one that turns.
         let due = self.due.load(Ordering::Relaxed);
-        let late = now.wrapping_sub(due).cast_signed();
+        let late = now.wrapping_sub(due) as isize;
         if due != 0 && late < 0 {
             return 0;
         }
         // ORDERING: Relaxed, as above.
-        if self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+        if self
+            .due
+            .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
+            .is_err()
+        {
             return 0;
         }
         match due {
             0 => 0,
             // Nobody came by for a whole period more: what lies here has been idle for two.
-            _ if late.cast_unsigned() >= period => 2,
+            _ if late as usize >= period => 2,
             _ => 1,
         }
     }

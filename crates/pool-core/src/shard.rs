@@ -105,7 +105,7 @@ impl<T> Claim<'_, T> {
         // ORDERING: Relaxed. Written under the claim only, which we hold.
         let ours = self.shard.generation.load(Ordering::Relaxed);
         // A holder before us may have seen a later generation than we did.
-        let behind = generation.wrapping_sub(ours).cast_signed();
+        let behind = generation.wrapping_sub(ours) as isize;
         if behind <= 0 {
             return ours;
         }
@@ -152,7 +152,11 @@ impl<T> Claim<'_, T> {
     pub(crate) fn pop(&mut self, parity: Parity, max: usize, into: &mut Batch<T>) {
         let max = max.min(Batch::<T>::CAPACITY - into.len());
         // SAFETY: the claim makes us the one producer (S1).
-        unsafe { self.shard.chain(parity).pop_head_batch(max, |item| keep(into, item)) };
+        unsafe {
+            self.shard
+                .chain(parity)
+                .pop_head_batch(max, |item| keep(into, item))
+        };
     }
 }
 

@@ -85,14 +85,13 @@ impl<T> Shards<T> {
         if number >= limit.min(MAX_SHARDS) {
             return None;
         }
-        let shard = self.table.get_or_make(Place::of(number), || Shard::new(generation))?;
+        let shard = self
+            .table
+            .get_or_make(Place::of(number), || Shard::new(generation))?;
         // ORDERING: Relaxed. The count only says how far to look; of several that add one shard, one counts it.
-        let _ = self.active.compare_exchange(
-            number,
-            number + 1,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let _ =
+            self.active
+                .compare_exchange(number, number + 1, Ordering::Relaxed, Ordering::Relaxed);
         Some((number, shard.try_claim()?))
     }
 
@@ -117,7 +116,10 @@ impl<T> Shards<T> {
         word.fetch_and(!(1 << number), Ordering::Relaxed);
         // ORDERING: SeqCst fence, pairs with the one in `mark`.
         fence(Ordering::SeqCst);
-        if self.get(number).is_some_and(|shard| !shard.chain(parity).is_empty()) {
+        if self
+            .get(number)
+            .is_some_and(|shard| !shard.chain(parity).is_empty())
+        {
             // ORDERING: Relaxed, as above.
             word.fetch_or(1 << number, Ordering::Relaxed);
         }
@@ -130,7 +132,11 @@ impl<T> Shards<T> {
     }
 
     /// The numbers of such shards, beginning behind `home`, which itself comes last if at all.
-    pub(crate) fn candidates(&self, parity: Parity, home: usize) -> impl Iterator<Item = usize> + use<T> {
+    pub(crate) fn candidates(
+        &self,
+        parity: Parity,
+        home: usize,
+    ) -> impl Iterator<Item = usize> + use<T> {
         let start = ((home % self.active().max(1)) + 1) as u32 % usize::BITS;
         let mut left = self.occupied(parity).rotate_right(start);
         core::iter::from_fn(move || {

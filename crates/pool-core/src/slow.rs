@@ -16,7 +16,8 @@ use crate::thread;
 impl<T, F> Pool<T, F> {
     /// The calling thread's entry, made now if need be; None for a thread without a number or without memory.
     fn entry(&self) -> Option<&LocalCache<T>> {
-        self.caches.get_or_make(thread::lease_place(), LocalCache::new)
+        self.caches
+            .get_or_make(thread::lease_place(), LocalCache::new)
     }
 
     /// Whether thread caches hold items here, or only counts.
@@ -80,7 +81,9 @@ impl<T, F> Pool<T, F> {
         } else {
             event = Event::Steal;
             self.steal(Parity::primary(self.generation()), |shard, primary| {
-                shard.chain(primary).pop_tail_batch(max, |item| keep(&mut batch, item));
+                shard
+                    .chain(primary)
+                    .pop_tail_batch(max, |item| keep(&mut batch, item));
                 batch.len() != 0
             });
         }
@@ -123,18 +126,19 @@ impl<T, F> Pool<T, F> {
     }
 
     /// Runs `pop` on the claimed home shard, if it holds something and can be claimed.
-    fn with_home(
-        &self,
-        pop: impl FnOnce(&mut crate::shard::Claim<'_, T>, Parity) -> bool,
-    ) {
+    fn with_home(&self, pop: impl FnOnce(&mut crate::shard::Claim<'_, T>, Parity) -> bool) {
         let generation = self.generation();
         let home = self.home();
         if self.shards.occupied(Parity::primary(generation)) & 1 << home == 0 {
             return;
         }
-        let Some(mut claim) = self.shards.get(home).and_then(Shard::try_claim) else { return };
+        let Some(mut claim) = self.shards.get(home).and_then(Shard::try_claim) else {
+            return;
+        };
         let mut outdated = [None, None];
-        let generation = self.shards.catch_up(&mut claim, home, generation, &mut outdated);
+        let generation = self
+            .shards
+            .catch_up(&mut claim, home, generation, &mut outdated);
         let primary = Parity::primary(generation);
         if !pop(&mut claim, primary) {
             self.shards.unmark(primary, home);
@@ -146,7 +150,9 @@ impl<T, F> Pool<T, F> {
     /// Runs `pop` on one shard after the other until it finds something.
     fn steal(&self, parity: Parity, mut pop: impl FnMut(&Shard<T>, Parity) -> bool) {
         for number in self.shards.candidates(parity, self.home()) {
-            let Some(shard) = self.shards.get(number) else { continue };
+            let Some(shard) = self.shards.get(number) else {
+                continue;
+            };
             if pop(shard, parity) {
                 return;
             }
@@ -185,7 +191,9 @@ impl<T, F> Pool<T, F> {
     /// Puts an item into the cache, making room by moving its older half to a shard; gives it back if that
     /// cannot be.
     fn put_cached(&self, cache: Option<&LocalCache<T>>, item: T) -> Option<T> {
-        let Some(cache) = cache else { return Some(item) };
+        let Some(cache) = cache else {
+            return Some(item);
+        };
         if !cache.furnish(self.policy.depth) {
             return Some(item);
         }
@@ -212,7 +220,8 @@ impl<T, F> Pool<T, F> {
         let reason = match self.claim_any(generation) {
             Some((number, mut claim)) => {
                 let generation =
-                    self.shards.catch_up(&mut claim, number, generation, &mut outdated);
+                    self.shards
+                        .catch_up(&mut claim, number, generation, &mut outdated);
                 let mut items = batch.drain();
                 if parked != 0 {
                     let victim = Parity::victim(generation);
@@ -239,7 +248,8 @@ impl<T, F> Pool<T, F> {
         let left = match self.claim_any(generation) {
             Some((number, mut claim)) => {
                 let generation =
-                    self.shards.catch_up(&mut claim, number, generation, &mut outdated);
+                    self.shards
+                        .catch_up(&mut claim, number, generation, &mut outdated);
                 let primary = Parity::primary(generation);
                 let left = claim.push_one(primary, item).err();
                 self.shards.mark(primary, number);
@@ -254,7 +264,8 @@ impl<T, F> Pool<T, F> {
     }
 
     fn claim_any(&self, generation: usize) -> Option<(usize, crate::shard::Claim<'_, T>)> {
-        self.shards.claim_any(self.home(), || self.policy.max_shards(), generation)
+        self.shards
+            .claim_any(self.home(), || self.policy.max_shards(), generation)
     }
 
     /// Drops an item, tells the hook why and counts it. Nothing may be held.
@@ -275,6 +286,9 @@ impl<T, F> Pool<T, F> {
 
     /// Drops what a change of generation took out of a shard.
     pub(crate) fn discard_outdated(&self, outdated: Outdated<T>) {
-        self.discard_all(outdated.into_iter().flatten().flatten(), DiscardReason::Aged);
+        self.discard_all(
+            outdated.into_iter().flatten().flatten(),
+            DiscardReason::Aged,
+        );
     }
 }

@@ -131,7 +131,11 @@ impl Stats {
     #[must_use]
     pub fn hit_rate(&self) -> f64 {
         let takes = self.hits() + self.creates;
-        if takes == 0 { 0.0 } else { self.hits() as f64 / takes as f64 }
+        if takes == 0 {
+            0.0
+        } else {
+            self.hits() as f64 / takes as f64
+        }
     }
 }
 
@@ -155,7 +159,11 @@ impl Discarded {
 
 impl core::fmt::Debug for Discarded {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let nonzero = DiscardReason::ALL.into_iter().filter(|&reason| self.by(reason) != 0);
-        f.debug_map().entries(nonzero.map(|reason| (reason, self.by(reason)))).finish()
+        let nonzero = DiscardReason::ALL
+            .into_iter()
+            .filter(|&reason| self.by(reason) != 0);
+        f.debug_map()
+            .entries(nonzero.map(|reason| (reason, self.by(reason))))
+            .finish()
     }
 }

@@ -25,13 +25,22 @@ pub(crate) struct Place {
 
 impl Place {
     /// No entry: looked up, it finds nothing.
-    pub(crate) const NONE: Self = Self { bucket: 0, index: 0 };
+    pub(crate) const NONE: Self = Self {
+        bucket: 0,
+        index: 0,
+    };
 
     /// The place of an entry counted from 0.
     pub(crate) fn of(number: usize) -> Self {
-        let position = number.checked_add(1).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        let position = number
+            .checked_add(1)
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(0);
         match position.checked_ilog2() {
-            Some(log) => Self { bucket: log + 1, index: position - (1 << log) },
+            Some(log) => Self {
+                bucket: log + 1,
+                index: position - (1 << log),
+            },
             None => Self::NONE,
         }
     }
@@ -89,7 +98,12 @@ impl<E, const BUCKETS: usize> Table<E, BUCKETS> {
         // ORDERING: Release on success, pairs with the Acquire in `get`: whoever finds the bucket finds its
         // entries initialised. Relaxed on failure: `get` below does its own load.
         let won = bucket
-            .compare_exchange(ptr::null_mut(), fresh.cast(), Ordering::Release, Ordering::Relaxed)
+            .compare_exchange(
+                ptr::null_mut(),
+                fresh.cast(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            )
             .is_ok();
         if !won {
             // SAFETY: ours from `into_raw` above, and never published.
@@ -111,18 +125,26 @@ impl<E, const BUCKETS: usize> Table<E, BUCKETS> {
 impl<E, const BUCKETS: usize> Table<E, BUCKETS> {
     /// All entries that have been made, in order, exclusively.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut E> {
-        self.buckets.iter().enumerate().skip(1).flat_map(|(bucket, entries)| {
-            // ORDERING: Relaxed. We have the table exclusively, so every write to it happened before.
-            let entries = entries.load(Ordering::Relaxed);
-            let len = if entries.is_null() { 0 } else { 1 << (bucket - 1) };
-            (0..len).map(move |index| {
-                // SAFETY: the bucket has `len` entries.
-                let entry = unsafe { entries.add(index) };
-                // SAFETY: initialised before it was published; each is visited once, and the table is borrowed
-                // exclusively.
-                unsafe { &mut *entry }
+        self.buckets
+            .iter()
+            .enumerate()
+            .skip(1)
+            .flat_map(|(bucket, entries)| {
+                // ORDERING: Relaxed. We have the table exclusively, so every write to it happened before.
+                let entries = entries.load(Ordering::Relaxed);
+                let len = if entries.is_null() {
+                    0
+                } else {
+                    1 << (bucket - 1)
+                };
+                (0..len).map(move |index| {
+                    // SAFETY: the bucket has `len` entries.
+                    let entry = unsafe { entries.add(index) };
+                    // SAFETY: initialised before it was published; each is visited once, and the table is borrowed
+                    // exclusively.
+                    unsafe { &mut *entry }
+                })
             })
-        })
     }
 }
 
@@ -152,7 +174,9 @@ impl<E, const BUCKETS: usize> Drop for Table<E, BUCKETS> {
 
 impl<E, const BUCKETS: usize> fmt::Debug for Table<E, BUCKETS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("entries", &self.iter().count()).finish()
+        f.debug_struct("Table")
+            .field("entries", &self.iter().count())
+            .finish()
     }
 }
 
@@ -176,8 +200,14 @@ mod tests {
         let entry: *const usize = table.get_or_make(Place::of(3), || 7).unwrap();
         assert_eq!(table.iter().count(), 4, "a bucket is made whole");
         table.get_or_make(Place::of(14), || 9).unwrap();
-        assert!(ptr::eq(entry, table.get_or_make(Place::of(3), || 8).unwrap()));
-        assert_eq!(table.iter().copied().collect::<Vec<_>>(), [[7; 4].as_slice(), &[9; 8]].concat());
+        assert!(ptr::eq(
+            entry,
+            table.get_or_make(Place::of(3), || 8).unwrap()
+        ));
+        assert_eq!(
+            table.iter().copied().collect::<Vec<_>>(),
+            [[7; 4].as_slice(), &[9; 8]].concat()
+        );
     }
 
     #[test]

@@ -22,12 +22,16 @@ struct Numbers {
 impl Numbers {
     #[cfg(not(pool_loom))]
     const fn new() -> Self {
-        Self { words: [const { AtomicU32::new(0) }; WORDS] }
+        Self {
+            words: [const { AtomicU32::new(0) }; WORDS],
+        }
     }
 
     #[cfg(pool_loom)]
     fn new() -> Self {
-        Self { words: core::array::from_fn(|_| AtomicU32::new(0)) }
+        Self {
+            words: core::array::from_fn(|_| AtomicU32::new(0)),
+        }
     }
 
     /// Leases the lowest free number, counted from 0. Lock-free.

@@ -1,0 +1,148 @@
+//! How the pool works, and why it may.
+//!
+//! # Parts
+//!
+//! ```text
+//!   module      what it is                                     who may touch it
+//!   cache       a stack of items of one thread                 the owner inside the gate, or an intruder
+//!   shard       two chains of rings, primary and victim        the claim holder; thieves at the tails
+//!   shards      the shards in use and the occupancy words      anybody, by atomics
+//!   table       buckets of caches and of shards                anybody; only grows
+//!   thread      small numbers for threads                      anybody, by atomics
+//!   slow        between a cache and the shards, in batches
+//!   rotation    turning the generation
+//! ```
+//!
+//! Take order: cache, own shard's head, other shards' tails, victims' tails, constructor. Put order: `recycle`
+//! hook, cache, a claimed shard, and the floor if there is none.
+//!
+//! # The gate of a thread cache
+//!
+//! ```text
+//!   owner                                        intruder (sweep)
+//!   O1  pinned := true          relaxed          I1  revoked: 0 → me       compare-exchange, acquire
+//!   O2  light barrier                            I2  heavy barrier
+//!   O3  read revoked            acquire          I3  read pinned           acquire
+//!   O4  if 0: use the items                      I4  if false: use the items
+//!   O5  pinned := false         release          I5  revoked := 0          release
+//! ```
+//!
+//! **P1. Owner and intruder never use the items at the same time, and each sees what the other did before.**
+//!
+//! The heavy barrier makes every thread of the process that is running execute a full fence, and a thread that is
+//! not running has executed one in being switched out (`membarrier(2)`: "upon return from the system call, the
+//! calling thread has a guarantee that all its running thread siblings have passed through a state where all
+//! memory accesses to user-space addresses match program order between entry to and return from the system
+//! call"). So for each pass of the owner through O1 to O3 the barrier falls at one point F of the owner's program
+//! order, and the kernel orders I1 before F before I3.
+//!
+//! * F before O3: then O3 comes after I1 and reads `me`, or what a later I5 wrote. If it reads `me` the owner stays
+//!   out. If it reads the 0 of I5, the acquire of O3 and the release of I5 order I4 before O4.
+//! * F after O3: O1 is before O3 in program order (the light barrier keeps the compiler from exchanging them, and F
+//!   is a full fence for the processor), so O1 is visible to I3. I3 reads `true` and the intruder stays out, or
+//!   reads the `false` of the matching O5 or a later one, and then release and acquire order O4 before I4. A later
+//!   pass of the owner has F before its O3, which is the first case.
+//!
+//! A compiler cannot move O3 before O1 (a compiler fence of sequentially consistent strength stands between
+//! them), nor the uses of the items out of the gate (O3 is an acquire, O5 a release). `cargo xtask asm` checks on
+//! the machine code that the light side is plain.
+//!
+//! Two intruders exclude each other by the compare-exchange of I1: the second finds the cache taken and leaves it
+//! to the first.
+//!
+//! **P2. Between O1 and O5 nothing is called.** Only loads, stores and moves of items. So an owner that is not
+//! stopped is out again in nanoseconds, and re-entering the gate from inside is impossible.
+//!
+//! **P3. An intruder gives up.** It looks at `pinned` a bounded number of times. An owner that was stopped inside, or
+//! lost in a fork, keeps its items; the intruder restores `revoked` and has touched nothing.
+//!
+//! **P4. No cache without a barrier.** Whether the heavy barrier works is decided once, before the first cache holds
+//! an item. If the system refuses one later, the sweep restores what it revoked and touches nothing.
+//!
+//! Where the barrier is two full fences (loom, Miri), P1 is the textbook store-buffering pair: of O3 and I3 at
+//! least one reads the other side's write.
+//!
+//! # The stack and its floor
+//!
+//! ```text
+//!          floor        len          capacity
+//!     ┌──────┴────────────┴────────────┐
+//!     │ parked │ used since the turn   │
+//!     └────────────────────────────────┘
+//! ```
+//!
+//! **K1.** `floor <= len <= capacity`; items lie at the indices below `len`.
+//!
+//! **K2.** Below `floor` lie the items that were here at the last turn and have not been touched since. A turn takes
+//! them out and then parks the rest (`floor = len`). A take that reaches the floor is a slow one, which
+//! lowers the floor by what it takes and no more, so no item is counted as used that was not.
+//!
+//! **K3.** When the cache overflows, its older half goes to a shard: the parked part of it to the victim chain, where
+//! items of its age are, the rest to the primary.
+//!
+//! # Shards
+//!
+//! **S1. The holder of the claim is the one producer of both chains.** The claim is an atomic flag, taken by a swap
+//! (acquire), given back by a store (release). It is tried, never waited for: a failed claim is the signal to add a
+//! shard. Everything user code could see happens after it is given back.
+//!
+//! **S2. A shard's roles stand at its own generation**, written under the claim. Whoever claims it first brings it up to
+//! the pool's: one turn behind, the old victim is detached; two or more, both chains are. Detaching is O(1).
+//!
+//! **S3. Occupancy.** A set bit may be stale; a clear bit is stale only while the push that will set it is under way. The
+//! pusher pushes, then looks at the bit; whoever finds a chain empty clears the bit, then looks at the chain. A full
+//! fence stands in each between the two, so at least one sees the other's write and sets the bit.
+//!
+//! # What a turn does
+//!
+//! 1. Adds one to the generation.
+//! 2. Claims each shard in turn and brings it up. One that cannot be claimed in bounded time follows when it is next used.
+//! 3. Revokes the caches that hold something, issues one heavy barrier, and visits them: parked items out, the rest parked.
+//! 4. With nothing held, drops what came out.
+//!
+//! Steps 1 to 3 take time in proportion to shards and threads; no item is touched in them but the parked ones of a
+//! cache that is otherwise in use, at most a cache's worth each.
+//!
+//! **R1. What is idle for two turns is gone.** An item in a primary chain becomes a victim at the first turn and is
+//! detached at the second. An item in a cache is parked at the first and taken out at the second. Victims are taken out
+//! one at a time and parked items one at a time, so nothing is made young by standing next to what is used. A steal or
+//! refill in batches moves only items of the current generation.
+//!
+//! **R2. What is used once in between stays**: it comes back through `put`, into a cache above its floor or a primary chain.
+//!
+//! # Orderings
+//!
+//! | where | access | ordering | pairs with | if it were weaker |
+//! |--|--|--|--|--|
+//! | `LocalCache::enter` | store `pinned` | relaxed, then light barrier | `drained` | P1, by the barrier |
+//! | `LocalCache::enter` | load `revoked` | acquire | `Sweep::restore` | the owner could miss the intruder's changes |
+//! | `LocalCache::leave` | store `pinned` | release | `drained` | the intruder could miss the owner's changes |
+//! | `Sweep::revoke` | exchange `revoked` | acquire | `Sweep::restore` | a sweep could miss an earlier sweep's changes |
+//! | `Sweep::restore` | store `revoked` | release | `enter`, `revoke` | as above |
+//! | `drained` | load `pinned` | acquire | `leave` | as above |
+//! | `Shard::try_claim` | swap | acquire | `Claim::drop` | two producers' writes would be unordered |
+//! | `Claim::drop` | store | release | `try_claim` | as above |
+//! | `Shards::mark`, `unmark` | fence | sequentially consistent | each other | an item could stay unseen by thieves |
+//! | `Table::get` | load | acquire | `get_or_make` | an entry could be seen before it is made |
+//! | `Table::get_or_make` | exchange | release | `get` | as above |
+//! | `Numbers::lease` | exchange | acquire | `release` | an heir could miss the last owner's changes |
+//! | `Numbers::release` | and | release | `lease` | as above |
+//!
+//! All counts, times, generations and lengths are relaxed: they are hints and statistics.
+//!
+//! # Fork
+//!
+//! The child has one thread. A claim held by a lost thread stays held: its shard serves thieves only, and others take
+//! its place. A cache pinned by a lost thread is passed over (P3); dropping the pool in the child leaks its items,
+//! because they may be half-moved. A revocation held by a lost thread leaves its cache's owner on the slow path.
+//!
+//! # Decisions
+//!
+//! * *A cache a thread and not a CPU.* A CPU's cache needs either an atomic read-modify-write (20 cycles, twice a pair)
+//!   or restartable sequences, which are Linux's alone. The caches are one module behind a narrow interface, so that one
+//!   a CPU can take its place.
+//! * *No third variant* where the asymmetric barrier is missing: a full fence on each side costs what a claim does.
+//! * *One batch buffer on the stack* between cache and shard, so that neither the allocator nor user code is ever
+//!   called inside a gate, and the allocator may itself use a pool.
+//! * *Time is looked at on every slow operation and every 1024 takes.* On Linux that is a coarse clock without a system
+//!   call.
