@@ -90,22 +90,6 @@ impl<T, F: RefUnwindSafe> RefUnwindSafe for Pool<T, F> {}
 
 impl<T, F> Pool<T, F> {
     const_unless_loom! {
-        /// A pool that makes items with `create` when it has none.
-        ///
-        /// Allocates nothing and starts no thread; fit for a `static`. The first use of a pool by a thread
-        /// allocates that thread's part of it.
-        #[must_use]
-        pub const fn new(create: F) -> Self {
-            Self::with_policy(create, Policy::DEFAULT)
-        }
-    }
-
-    /// A pool with hooks, limits or a rotation of its own.
-    pub fn builder(create: F) -> Builder<T, F> {
-        Builder::new(create)
-    }
-
-    const_unless_loom! {
         pub(crate) const fn with_policy(create: F, policy: Policy<T>) -> Self {
             Self {
                 create,
@@ -200,6 +184,22 @@ impl<T, F> Pool<T, F> {
 }
 
 impl<T, F: Fn() -> T> Pool<T, F> {
+    const_unless_loom! {
+        /// A pool that makes items with `create` when it has none.
+        ///
+        /// Allocates nothing and starts no thread; fit for a `static`. The first use of a pool by a thread
+        /// allocates that thread's part of it.
+        #[must_use]
+        pub const fn new(create: F) -> Self {
+            Self::with_policy(create, Policy::DEFAULT)
+        }
+    }
+
+    /// A pool with hooks, limits or a rotation of its own.
+    pub fn builder(create: F) -> Builder<T, F> {
+        Builder::new(create)
+    }
+
     /// Lends an item; creates one if the pool has none.
     ///
     /// The item is as it was put back: clear it first, or let a `recycle` hook do so. Progress and cost as

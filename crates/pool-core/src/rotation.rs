@@ -55,7 +55,6 @@ impl<T, F> Pool<T, F> {
         let loot = self.sweep(Take::Parked);
         self.discard_all(loot.into_iter().flatten(), DiscardReason::Aged);
         self.discard_all(detached.into_iter().flatten(), DiscardReason::Aged);
-        pool_chain::raw::collect();
     }
 
     /// Drops everything that the pool holds, in every thread's cache and every shard. Items on loan are not
@@ -92,7 +91,6 @@ impl<T, F> Pool<T, F> {
             self.shards.unmark(Parity::primary(0), number);
             self.shards.unmark(Parity::primary(1), number);
         }
-        pool_chain::raw::collect();
     }
 
     /// Visits all caches and takes items out of them.

@@ -10,32 +10,34 @@ use pool_core::{Pool, Stats};
 #[derive(Debug)]
 pub(crate) struct Compressor {
     state: Compress,
+    /// Grows as needed and keeps its length: cleared memory would have to be paid for each time.
     output: Vec<u8>,
 }
 
 impl Compressor {
     /// A new one, which allocates the state.
     pub(crate) fn new() -> Self {
-        Self {
-            state: Compress::new(Compression::default(), true),
-            output: Vec::new(),
-        }
+        Self { state: Compress::new(Compression::default(), true), output: Vec::new() }
     }
 
     /// Compresses `data`; the result lives until the next call.
     pub(crate) fn compress(&mut self, data: &[u8]) -> &[u8] {
         self.state.reset();
-        self.output.clear();
-        self.output.reserve(data.len() / 2 + 64);
+        self.grow(data.len() / 2 + 64);
         loop {
-            let read = usize::try_from(self.state.total_in()).expect("no piece is that long");
-            let status =
-                self.state
-                    .compress_vec(&data[read..], &mut self.output, FlushCompress::Finish);
+            let (read, written) = (self.state.total_in() as usize, self.state.total_out() as usize);
+            let (data, output) = (&data[read..], &mut self.output[written..]);
+            let status = self.state.compress(data, output, FlushCompress::Finish);
             if status.expect("only decompression can fail") == Status::StreamEnd {
-                return &self.output;
+                return &self.output[..self.state.total_out() as usize];
             }
-            self.output.reserve(self.output.capacity().max(64));
+            self.grow(2 * self.output.len());
+        }
+    }
+
+    fn grow(&mut self, length: usize) {
+        if self.output.len() < length {
+            self.output.resize(length, 0);
         }
     }
 }
