@@ -76,6 +76,9 @@ mod imp {
     pub(crate) use loom::sync::Arc;
     use loom::sync::atomic as stock;
     pub(crate) use loom::sync::atomic::Ordering;
+    pub(crate) use loom::thread::yield_now;
+    /// In place of `std`'s and of a `static`, so that each execution starts afresh.
+    pub(crate) use loom::{lazy_static, thread_local};
 
     loom::lazy_static! {
         /// The companion of all sequentially consistent fences.
