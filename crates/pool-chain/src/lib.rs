@@ -5,14 +5,20 @@ extern crate alloc;
 #[cfg(any(pool_loom, miri))]
 extern crate std;
 
+mod batch;
 mod detached;
 mod error;
+mod handle;
 mod node;
 pub mod raw;
 mod reclaim;
 mod sync;
 
+pub use batch::{HeadBatch, TailBatch};
 pub use error::{Full, LimitError, Reason};
+#[doc(hidden)]
+pub use handle::unbounded_at;
+pub use handle::{Consumer, Producer, try_with_limit, unbounded, with_limit};
 pub use pool_dequeue::MAX_CAPACITY;
 /// The model checker's view of reclamation.
 #[cfg(pool_loom)]

@@ -652,6 +652,14 @@ impl<T> Chain<T> {
         self.domain.collect();
     }
 
+    /// Frees the memory of unlinked rings, as far as no thread may still look at them. Any thread.
+    ///
+    /// Unlinking does some of this by the way. Whoever wants a quiet program's memory back calls this once
+    /// things are unlinked, and again later if other threads were at work meanwhile: it waits for nobody.
+    pub fn collect(&self) {
+        self.domain.collect();
+    }
+
     /// How many values may be added before there are `limit`; exact when it says none.
     ///
     /// # Safety
