@@ -9,7 +9,7 @@
 //! compiler has put among the unlikely ones (`#[cold]`) are not entered. A call that the check
 //! cannot see into fails it, unless it is in a short list.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -39,6 +39,9 @@ const HOT: &[&str] = &["hot_get_drop", "hot_take_put"];
 /// synchronises. The linker turns the first into a plain read of a register.
 const HARMLESS: &[&str] = &["__tls_get_addr", "memcpy", "memmove", "memset"];
 
+/// Functions that are not cold in general but that the pools in `hot_path.rs` never call, and why.
+const NOT_TAKEN: &[(&str, &str)] = &[("::put_inspected", "the pool has no recycle hook")];
+
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     args.no_words()?;
     Ok(runner::run(workspace, steps(), Options::of(args)))
@@ -66,16 +69,13 @@ fn check(job: &mut Job<'_>) -> Result<String, String> {
     let mut faults = Vec::new();
     for name in HOT {
         let path = follow(&program, name)?;
-        lines.push(format!("{name} {}", path.instructions));
-        let cold: Vec<_> = path.cold.iter().map(|name| readable(name)).collect();
-        let told = if cold.is_empty() {
-            "none".to_owned()
-        } else {
-            cold.join(", ")
-        };
+        lines.push(format!("{name} {}", path.shortest));
+        let cold: Vec<_> = path.cold.iter().map(String::as_str).collect();
         job.note(&format!(
-            "{name}: {} instructions, not entered because cold: {told}",
-            path.instructions
+            "{name}: {} instructions straight through, {} in reach; not entered: {}",
+            path.shortest,
+            path.instructions,
+            cold.join(", ")
         ));
         faults.extend(path.faults.iter().map(|fault| format!("{name}: {fault}")));
     }
@@ -177,7 +177,8 @@ impl Program {
                     .unwrap_or((directive, ""));
                 match name {
                     "section" => {
-                        section = rest.split(',').next().unwrap_or_default().trim().to_owned()
+                        let name = rest.split(',').next().unwrap_or_default();
+                        section = name.trim().trim_matches('"').to_owned();
                     }
                     "text" => section = ".text".to_owned(),
                     "type" => {
@@ -202,7 +203,10 @@ impl Program {
 /// What was found on the way.
 #[derive(Debug, Default)]
 struct Walk {
+    /// Of the way that calls nothing which is not entered.
+    shortest: usize,
     instructions: usize,
+    /// What was not entered.
     cold: BTreeSet<String>,
     faults: Vec<String>,
 }
@@ -220,16 +224,19 @@ fn follow(program: &Program, start: &str) -> Result<Walk, String> {
         for target in read_function(function, &name, &mut path) {
             match program.functions.get(&target) {
                 Some(function) if function.cold => {
-                    path.cold.insert(target);
+                    path.cold.insert(readable(&target));
+                }
+                Some(_) if not_taken(&target).is_some() => {
+                    let reason = not_taken(&target).unwrap_or_default();
+                    path.cold
+                        .insert(format!("{} ({reason})", readable(&target)));
                 }
                 Some(_) => {
                     if entered.insert(target.clone()) {
                         ahead.push(target);
                     }
                 }
-                None if is_panic(&target) => {
-                    path.cold.insert(target);
-                }
+                None if is_panic(&target) => {}
                 None if HARMLESS.contains(&target.as_str()) => {}
                 None => path.faults.push(format!(
                     "calls {}, whose code is not here",
@@ -238,7 +245,24 @@ fn follow(program: &Program, start: &str) -> Result<Walk, String> {
             }
         }
     }
+    // Without such a way the check would have seen everything but the hot path.
+    let harmless = |name: &str| entered.contains(name) || HARMLESS.contains(&name);
+    match shortest(&program.functions[start], harmless) {
+        Some(count) => path.shortest = count,
+        None => path
+            .faults
+            .push("every way through it calls a cold function".to_owned()),
+    }
     Ok(path)
+}
+
+/// Why the pools in `hot_path.rs` never call the function, if they do not.
+fn not_taken(name: &str) -> Option<&'static str> {
+    let name = readable(name);
+    NOT_TAKEN
+        .iter()
+        .find(|(end, _)| name.ends_with(end))
+        .map(|(_, reason)| *reason)
 }
 
 /// Reads the instructions of one function that can be reached without unwinding; returns what it
@@ -256,30 +280,88 @@ fn read_function(function: &Function, name: &str, path: &mut Walk) -> BTreeSet<S
                 path.faults
                     .push(format!("{what} in {}: {text}", readable(name)));
             }
-            let (operation, operand) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-            let operand = operand.trim();
-            let jumps = operation.starts_with('j');
-            if jumps || operation.starts_with("call") {
-                match destination(operand) {
-                    Some(label) if function.labels.contains_key(label) => {
-                        ahead.push(function.labels[label]);
-                    }
-                    Some(target) => {
-                        called.insert(target.to_owned());
-                    }
-                    None => path.faults.push(format!(
-                        "goes to an unknown place in {}: {text}",
-                        readable(name)
-                    )),
+            let (place, continues) = function.after(at);
+            match place {
+                Some(Place::Here(label)) => ahead.push(label),
+                Some(Place::Function(target)) => {
+                    called.insert(target.to_owned());
                 }
+                Some(Place::Unknown) => {
+                    let place = readable(name);
+                    path.faults
+                        .push(format!("goes to an unknown place in {place}: {text}"));
+                }
+                None => {}
             }
-            if operation.starts_with("jmp") || operation.starts_with("ret") || operation == "ud2" {
+            if !continues {
                 break;
             }
             at += 1;
         }
     }
     called
+}
+
+/// How many instructions the shortest way through a function takes that leaves it for nothing but
+/// functions accepted by `may_call`.
+fn shortest(function: &Function, may_call: impl Fn(&str) -> bool) -> Option<usize> {
+    let mut distance = vec![None; function.code.len()];
+    let mut ahead = VecDeque::from([(0, 1)]);
+    while let Some((at, steps)) = ahead.pop_front() {
+        if at >= function.code.len() || distance[at].is_some() {
+            continue;
+        }
+        distance[at] = Some(steps);
+        if function.code[at].starts_with("ret") {
+            return Some(steps);
+        }
+        let conditional = function.code[at].starts_with('j');
+        let (place, continues) = function.after(at);
+        let blocked = match place {
+            Some(Place::Here(label)) => {
+                ahead.push_back((label, steps + 1));
+                false
+            }
+            // A tail call: the way goes on there.
+            Some(Place::Function(target)) if !continues && may_call(target) => return Some(steps),
+            Some(Place::Function(target)) => !may_call(target) && !conditional,
+            Some(Place::Unknown) => true,
+            None => false,
+        };
+        if continues && !blocked {
+            ahead.push_back((at + 1, steps + 1));
+        }
+    }
+    None
+}
+
+/// Where a call or a jump leads.
+enum Place<'f> {
+    /// Inside its function.
+    Here(usize),
+    /// Into a function.
+    Function(&'f str),
+    /// Through a pointer.
+    Unknown,
+}
+
+impl Function {
+    /// Where the instruction leads besides the next one, and whether it can lead to that.
+    fn after(&self, at: usize) -> (Option<Place<'_>>, bool) {
+        let text = &self.code[at];
+        let (operation, operand) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let leads = operation.starts_with('j') || operation.starts_with("call");
+        let place = leads.then(|| match destination(operand.trim()) {
+            Some(name) => match self.labels.get(name) {
+                Some(label) => Place::Here(*label),
+                None => Place::Function(name),
+            },
+            None => Place::Unknown,
+        });
+        let ends =
+            operation.starts_with("jmp") || operation.starts_with("ret") || operation == "ud2";
+        (place, !ends)
+    }
 }
 
 /// The name behind a call's or a jump's operand; `None` for a pointer in a register or in memory.
@@ -340,7 +422,10 @@ fn readable(name: &str) -> String {
         let Some(part) = rest.get(end..end + length) else {
             break;
         };
-        parts.push(part);
+        // Which `impl` it is in says little and takes half a line.
+        if !part.contains('$') {
+            parts.push(part);
+        }
         rest = &rest[end + length..];
     }
     // The last part is a hash.
@@ -373,7 +458,7 @@ hot:
 \tcallq\t_Unwind_Resume@PLT
 .Lfunc_end0:
 \t.cfi_endproc
-\t.section\t.text.unlikely.slow,\"ax\",@progbits
+\t.section\t\".text.unlikely._ZN3hot4slow\",\"ax\",@progbits
 \t.type\t_ZN3hot4slow17h0123456789abcdefE,@function
 _ZN3hot4slow17h0123456789abcdefE:
 \tlock\t\txaddq\t%rax, A(%rip)
@@ -399,18 +484,21 @@ warm:
         program.add(&TEXT.replace("WARM", "addq\t$1, %rax"));
         let path = follow(&program, "hot").unwrap();
         assert_eq!(path.faults, [""; 0]);
+        assert_eq!(path.shortest, 5);
         assert_eq!(
             path.instructions, 8,
             "six of its own, without the landing pad, and two of warm"
         );
-        assert_eq!(
-            path.cold
-                .iter()
-                .map(|name| readable(name))
-                .collect::<Vec<_>>(),
-            ["hot::slow"]
-        );
+        assert_eq!(path.cold.into_iter().collect::<Vec<_>>(), ["hot::slow"]);
         assert!(follow(&program, "missing").is_err());
+    }
+
+    #[test]
+    fn names_are_readable() {
+        let name = "_ZN9pool_core4slow10_$LT$impl$13put_inspected17h2a1380a4c7a760d0E";
+        assert_eq!(readable(name), "pool_core::slow::put_inspected");
+        assert!(not_taken(name).is_some());
+        assert_eq!(readable("memcpy"), "memcpy");
     }
 
     #[test]
@@ -429,6 +517,12 @@ warm:
         ] {
             assert_eq!(faults(text).len(), 1, "{text}: {:?}", faults(text));
         }
+        let only_cold = faults("callq\t_ZN3hot4slow17h0123456789abcdefE");
+        assert_eq!(only_cold, [""; 0], "there is a way around it");
+        let mut program = Program::default();
+        program.add(&TEXT.replace("callq\twarm", "callq\t_ZN3hot4slow17h0123456789abcdefE"));
+        let faults_without_a_way = follow(&program, "hot").unwrap().faults;
+        assert_eq!(faults_without_a_way.len(), 1, "{faults_without_a_way:?}");
         for text in [
             "xchgq\t%rax, %rdx",
             "callq\t__tls_get_addr@PLT",

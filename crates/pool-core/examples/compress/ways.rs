@@ -17,7 +17,10 @@ pub(crate) struct Compressor {
 impl Compressor {
     /// A new one, which allocates the state.
     pub(crate) fn new() -> Self {
-        Self { state: Compress::new(Compression::default(), true), output: Vec::new() }
+        Self {
+            state: Compress::new(Compression::default(), true),
+            output: Vec::new(),
+        }
     }
 
     /// Compresses `data`; the result lives until the next call.
@@ -25,7 +28,10 @@ impl Compressor {
         self.state.reset();
         self.grow(data.len() / 2 + 64);
         loop {
-            let (read, written) = (self.state.total_in() as usize, self.state.total_out() as usize);
+            let (read, written) = (
+                self.state.total_in() as usize,
+                self.state.total_out() as usize,
+            );
             let (data, output) = (&data[read..], &mut self.output[written..]);
             let status = self.state.compress(data, output, FlushCompress::Finish);
             if status.expect("only decompression can fail") == Status::StreamEnd {
