@@ -26,13 +26,14 @@ impl<T> fmt::Debug for Full<T> {
 
 impl<T> fmt::Display for Full<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the ring is full: the value can be had back with `into_inner`")
+        f.write_str("the ring is full; `into_inner` gives the value back")
     }
 }
 
 impl<T> Error for Full<T> {}
 
 /// Why no ring of the wanted capacity could be made.
+#[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CapacityError {
@@ -52,6 +53,7 @@ pub enum CapacityError {
     },
 }
 
+#[cfg(feature = "alloc")]
 impl fmt::Display for CapacityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -69,4 +71,5 @@ impl fmt::Display for CapacityError {
     }
 }
 
+#[cfg(feature = "alloc")]
 impl Error for CapacityError {}

@@ -3,15 +3,17 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::panic::RefUnwindSafe;
+
+#[cfg(all(feature = "alloc", pool_loom))]
+use crate::sync::Arc;
+#[cfg(all(feature = "alloc", not(pool_loom)))]
+use alloc::sync::Arc;
 
 use crate::error::Full;
 use crate::raw::{Batch, RingRef};
 #[cfg(feature = "alloc")]
 use crate::{error::CapacityError, raw::BoxedRing};
-#[cfg(all(feature = "alloc", not(pool_loom)))]
-use alloc::sync::Arc;
-#[cfg(all(feature = "alloc", pool_loom))]
-use loom::sync::Arc;
 
 /// Makes a ring for at least `capacity` values and gives out its two ends.
 ///
@@ -20,7 +22,7 @@ use loom::sync::Arc;
 /// # Panics
 ///
 /// On a capacity of zero or above [`MAX_CAPACITY`](crate::MAX_CAPACITY), or when the allocator has no
-/// room; [`try_bounded`] returns these as errors.
+/// room for the slots; [`try_bounded`] returns these as errors.
 ///
 /// # Examples
 ///
@@ -46,16 +48,17 @@ pub fn bounded<T>(capacity: usize) -> (Producer<T>, Consumer<T>) {
 /// # Errors
 ///
 /// [`CapacityError`] on a capacity of zero or above [`MAX_CAPACITY`](crate::MAX_CAPACITY), or when the
-/// allocator has no room.
+/// allocator has no room for the slots.
 ///
 /// # Examples
 ///
 /// ```
 /// use pool_dequeue::{CapacityError, try_bounded};
 ///
-/// let (producer, _consumer) = try_bounded::<u8>(5).unwrap();
+/// let (producer, _consumer) = try_bounded::<u8>(5)?;
 /// assert_eq!(producer.capacity(), 8);
 /// assert_eq!(try_bounded::<u8>(0).unwrap_err(), CapacityError::Zero);
+/// # Ok::<(), CapacityError>(())
 /// ```
 #[cfg(feature = "alloc")]
 pub fn try_bounded<T>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
@@ -71,30 +74,29 @@ pub fn try_bounded_at<T>(
 ) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
     let ring = Arc::new(BoxedRing::boxed_at(capacity, origin)?);
     let consumer = Consumer { ring: ring.clone() };
-    Ok((
-        Producer {
-            ring,
-            _single: PhantomData,
-        },
-        consumer,
-    ))
+    let producer = Producer {
+        ring,
+        _not_sync: PhantomData,
+    };
+    Ok((producer, consumer))
 }
 
-/// Makes a type `Send` where its contents are, and never `Sync`: the producer is one thread at a time.
-type Single = PhantomData<core::cell::Cell<()>>;
+/// Takes `Sync` from a type and leaves it `Send`: a producer is used by one thread at a time.
+type NotSync = PhantomData<core::cell::Cell<()>>;
 
 /// The producing end of a ring made by [`bounded`]: pushes and pops at the head.
 ///
-/// There is one. It can move to another thread, but it cannot be cloned or shared.
+/// There is one. It can move to another thread when `T: Send`, but it can be neither cloned nor shared.
+/// Dropping it leaves the values to the consumers; the last handle of either kind drops what is left.
 #[cfg(feature = "alloc")]
 pub struct Producer<T> {
     ring: Arc<BoxedRing<T>>,
-    _single: Single,
+    _not_sync: NotSync,
 }
 
 /// The consuming end of a ring made by [`bounded`]: pops at the tail.
 ///
-/// Clone it or share it with as many threads as you like.
+/// Clone it, or share it, among as many threads as you like; that asks for `T: Send` and no more.
 #[cfg(feature = "alloc")]
 pub struct Consumer<T> {
     ring: Arc<BoxedRing<T>>,
@@ -109,17 +111,20 @@ impl<T> Clone for Consumer<T> {
     }
 }
 
-/// The producing end of a borrowed ring, made by [`InlineRing::split`](crate::InlineRing::split).
+/// The producing end of a borrowed ring, made by [`InlineRing::split`](crate::InlineRing::split): pushes
+/// and pops at the head.
 ///
-/// There is one at a time. It can move to another thread, but it cannot be cloned or shared.
+/// There is one at a time. It can move to another thread when `T: Send`, but it can be neither cloned nor
+/// shared. Values left when the handles go stay in the ring.
 pub struct ProducerRef<'a, T> {
     ring: RingRef<'a, T>,
-    _single: Single,
+    _not_sync: NotSync,
 }
 
-/// The consuming end of a borrowed ring, made by [`InlineRing::split`](crate::InlineRing::split).
+/// The consuming end of a borrowed ring, made by [`InlineRing::split`](crate::InlineRing::split): pops at
+/// the tail.
 ///
-/// Copy it or share it with as many threads as you like.
+/// Copy it, or share it, among as many threads as you like; that asks for `T: Send` and no more.
 pub struct ConsumerRef<'a, T> {
     ring: RingRef<'a, T>,
 }
@@ -132,69 +137,80 @@ impl<T> Clone for ConsumerRef<'_, T> {
 
 impl<T> Copy for ConsumerRef<'_, T> {}
 
-/// The two ends of a ring that the caller has exclusively.
-pub(crate) fn ends<'a, T>(ring: RingRef<'a, T>) -> (ProducerRef<'a, T>, ConsumerRef<'a, T>) {
-    (
-        ProducerRef {
-            ring,
-            _single: PhantomData,
-        },
-        ConsumerRef { ring },
-    )
+/// The two ends of a ring whose producer the caller may appoint (I4).
+pub(crate) fn ends<T>(ring: RingRef<'_, T>) -> (ProducerRef<'_, T>, ConsumerRef<'_, T>) {
+    let producer = ProducerRef {
+        ring,
+        _not_sync: PhantomData,
+    };
+    (producer, ConsumerRef { ring })
 }
 
-/// What both ends can say of their ring.
-macro_rules! observers {
-    ($name:literal) => {
-        /// How many values the ring can hold: what was asked for, rounded up to a power of two.
-        #[inline]
-        #[must_use]
-        pub fn capacity(&self) -> usize {
-            self.ring.capacity()
+/// What every handle can say of its ring.
+macro_rules! handle {
+    ($name:ident<$($arg:tt),+>) => {
+        impl<T> $name<$($arg),+> {
+            /// How many values the ring can hold: what was asked for, rounded up to a power of two.
+            #[inline]
+            #[must_use]
+            pub fn capacity(&self) -> usize {
+                self.ring.capacity()
+            }
+
+            /// How many values the ring holds: a snapshot, which other threads may already have changed.
+            ///
+            /// Wait-free: one load.
+            #[inline]
+            #[must_use]
+            pub fn len(&self) -> usize {
+                self.ring.len()
+            }
+
+            /// Whether the ring holds no value: a snapshot, which other threads may already have changed.
+            ///
+            /// Wait-free: one load.
+            #[inline]
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.ring.is_empty()
+            }
         }
 
-        /// How many values the ring held at some moment during the call. Wait-free: one load.
-        #[inline]
-        #[must_use]
-        pub fn len(&self) -> usize {
-            self.ring.len()
-        }
-
-        /// Whether the ring was empty at some moment during the call. Wait-free: one load.
-        #[inline]
-        #[must_use]
-        pub fn is_empty(&self) -> bool {
-            self.ring.is_empty()
-        }
-
-        fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.debug_struct($name)
-                .field("len", &self.len())
-                .field("capacity", &self.capacity())
-                .finish()
+        impl<T> fmt::Debug for $name<$($arg),+> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("len", &self.len())
+                    .field("capacity", &self.capacity())
+                    .finish()
+            }
         }
     };
 }
 
 macro_rules! producer {
-    ($($head:tt)*) => {
-        $($head)* {
+    ($name:ident<$($arg:tt),+>) => {
+        handle!($name<$($arg),+>);
+
+        // The marker that takes `Sync` away takes this with it; a panic leaves a ring whole all the same.
+        impl<T> RefUnwindSafe for $name<$($arg),+> {}
+
+        impl<T> $name<$($arg),+> {
             /// Adds a value at the head.
             ///
-            /// Wait-free: a load, a store into the slot and one atomic addition.
+            /// Wait-free: a load, two stores into the slot and one atomic addition.
             ///
             /// # Errors
             ///
             /// [`Full`] gives the value back when no slot is free. A slot whose value a consumer has claimed
-            /// and not yet moved out counts as full; the consumer is a few instructions from done, or has
-            /// been preempted there.
+            /// and not yet moved out is not free: that consumer is a few instructions from done, or has been
+            /// preempted there, or holds a [`Batch`].
             #[inline]
             pub fn push_head(&mut self, value: T) -> Result<(), Full<T>> {
                 // SAFETY: there is one producer handle and we have it exclusively (I4).
                 unsafe { self.ring.push_head(value) }
             }
 
-            /// Takes the newest value.
+            /// Takes the newest value, or `None` from an empty ring.
             ///
             /// Lock-free: one compare-exchange, retried while consumers move the tail.
             #[inline]
@@ -205,9 +221,13 @@ macro_rules! producer {
 
             /// Adds values at the head until `values` ends or the ring is full, and says how many.
             ///
-            /// One atomic addition for all of them; consumers see all or none. An iterator passed by
-            /// reference keeps what did not fit: it is asked for a value only when a slot is free. If it
-            /// panics, what it gave so far is in the ring.
+            /// One atomic addition for all of them: consumers see all or none. An iterator passed by
+            /// reference keeps what did not fit, because it is asked for a value only when a slot is free.
+            /// Wait-free apart from the iterator.
+            ///
+            /// # Panics
+            ///
+            /// If the iterator does; what it gave so far is then in the ring.
             pub fn push_head_batch<I>(&mut self, values: I) -> usize
             where
                 I: IntoIterator<Item = T>,
@@ -220,10 +240,11 @@ macro_rules! producer {
 
             /// Takes up to `max` of the newest values, newest first.
             ///
-            /// Lock-free: one compare-exchange for all of them.
+            /// Lock-free: one compare-exchange for all of them, retried while consumers move the tail. The
+            /// producer stays borrowed until the batch goes.
             #[inline]
             pub fn pop_head_batch(&mut self, max: usize) -> Batch<'_, T> {
-                // SAFETY: there is one producer handle, and the batch keeps it borrowed (I4).
+                // SAFETY: there is one producer handle and we have it exclusively (I4).
                 unsafe { self.ring.pop_head_batch(max) }
             }
         }
@@ -231,9 +252,11 @@ macro_rules! producer {
 }
 
 macro_rules! consumer {
-    ($($head:tt)*) => {
-        $($head)* {
-            /// Takes the oldest value.
+    ($name:ident<$($arg:tt),+>) => {
+        handle!($name<$($arg),+>);
+
+        impl<T> $name<$($arg),+> {
+            /// Takes the oldest value, or `None` from an empty ring.
             ///
             /// Lock-free: one compare-exchange, retried while others move an index.
             #[inline]
@@ -242,10 +265,10 @@ macro_rules! consumer {
             }
 
             /// Takes up to `max` of the oldest values, oldest first, and never more than half of what is
-            /// there, rounded up.
+            /// there, rounded up: a thief leaves its victim something.
             ///
-            /// Lock-free: one compare-exchange for all of them. A producer that comes round to the batch's
-            /// slots before they are taken out finds the ring full.
+            /// Lock-free: one compare-exchange for all of them, retried while others move an index. A
+            /// producer that comes round to the batch's slots before they are taken out finds the ring full.
             #[inline]
             pub fn pop_tail_batch(&self, max: usize) -> Batch<'_, T> {
                 self.ring.pop_tail_batch(max)
@@ -255,39 +278,8 @@ macro_rules! consumer {
 }
 
 #[cfg(feature = "alloc")]
-producer!(impl<T> Producer<T>);
+producer!(Producer<T>);
+producer!(ProducerRef<'_, T>);
 #[cfg(feature = "alloc")]
-impl<T> Producer<T> {
-    observers!("Producer");
-}
-producer!(impl<T> ProducerRef<'_, T>);
-impl<T> ProducerRef<'_, T> {
-    observers!("ProducerRef");
-}
-#[cfg(feature = "alloc")]
-consumer!(impl<T> Consumer<T>);
-#[cfg(feature = "alloc")]
-impl<T> Consumer<T> {
-    observers!("Consumer");
-}
-consumer!(impl<T> ConsumerRef<'_, T>);
-impl<T> ConsumerRef<'_, T> {
-    observers!("ConsumerRef");
-}
-
-macro_rules! debug {
-    ($($head:tt)*) => {
-        $($head)* {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.debug(f)
-            }
-        }
-    };
-}
-
-#[cfg(feature = "alloc")]
-debug!(impl<T> fmt::Debug for Producer<T>);
-#[cfg(feature = "alloc")]
-debug!(impl<T> fmt::Debug for Consumer<T>);
-debug!(impl<T> fmt::Debug for ProducerRef<'_, T>);
-debug!(impl<T> fmt::Debug for ConsumerRef<'_, T>);
+consumer!(Consumer<T>);
+consumer!(ConsumerRef<'_, T>);

@@ -1,9 +1,18 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "alloc", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "alloc"),
+    doc = "A lock-free ring with one producer at the head and any number of consumers at the tail, over inline",
+    doc = "storage: see [`InlineRing`]. With the feature `alloc` this page is the whole story, and there are rings",
+    doc = "on the heap."
+)]
 #![cfg_attr(not(pool_loom), no_std)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[cfg(all(doctest, feature = "alloc"))]
+mod compile_fail;
+pub mod design;
 mod error;
 mod handle;
 mod index;
@@ -12,7 +21,9 @@ pub mod raw;
 mod slot;
 mod sync;
 
-pub use error::{CapacityError, Full};
+#[cfg(feature = "alloc")]
+pub use error::CapacityError;
+pub use error::Full;
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
 pub use handle::try_bounded_at;

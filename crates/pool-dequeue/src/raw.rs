@@ -1,17 +1,32 @@
 //! The ring itself, with a shared `&self` for every operation: what the handles and the layers above
 //! are made of.
 //!
-//! The algorithm is `poolDequeue` of Go's `sync/poolqueue.go`. Use it directly when one producer *at a
-//! time* is all that you can promise, for example because a claim flag decides who it is; everybody else
-//! wants [`bounded`](crate::bounded) or [`InlineRing`](crate::InlineRing), whose types keep the promise.
+//! The algorithm is `poolDequeue` of Go's `sync/poolqueue.go`; the [design page](crate::design) says why
+//! it holds. Use this form when one producer *at a time* is all that you can promise, for example because
+//! a claim flag decides who it is; everybody else wants `bounded` or [`InlineRing`](crate::InlineRing),
+//! whose handles keep the promise by their types.
+//!
+//! ```
+//! # #[cfg(feature = "alloc")] {
+//! use pool_dequeue::raw::BoxedRing;
+//!
+//! let ring = BoxedRing::boxed(4)?;
+//! // SAFETY: this thread alone calls the `*_head*` methods.
+//! unsafe { ring.push_head(1) }?;
+//! assert_eq!(ring.pop_tail(), Some(1));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
 use core::mem;
-use core::panic::{RefUnwindSafe, UnwindSafe};
 
-use crate::error::{CapacityError, Full};
+#[cfg(feature = "alloc")]
+use {crate::error::CapacityError, alloc::boxed::Box, core::num::NonZero};
+
+use crate::error::Full;
 use crate::index::{AtomicWord, Indices, MAX_CAPACITY};
 pub use crate::slot::Slot;
 use crate::sync::{Ordering, const_unless_loom};
@@ -51,10 +66,10 @@ unsafe impl<T, const N: usize> Slots<T> for [Slot<T>; N] {
 }
 
 #[cfg(feature = "alloc")]
-impl<T> sealed::Sealed for alloc::boxed::Box<[Slot<T>]> {}
+impl<T> sealed::Sealed for Box<[Slot<T>]> {}
 // SAFETY: a box points at one slice for ever; `Ring::boxed` checks the length (I5).
 #[cfg(feature = "alloc")]
-unsafe impl<T> Slots<T> for alloc::boxed::Box<[Slot<T>]> {
+unsafe impl<T> Slots<T> for Box<[Slot<T>]> {
     #[inline(always)]
     fn slots(&self) -> &[Slot<T>] {
         self
@@ -90,21 +105,17 @@ struct OwnLine<W>(W);
 /// destructors panics.
 pub struct Ring<T, S: ?Sized + Slots<T>> {
     indices: OwnLine<AtomicWord>,
-    _values: PhantomData<T>,
+    /// The ring owns slots, and like them is shared between threads when `T: Send`: no `&T` is ever lent.
+    _slots: PhantomData<Slot<T>>,
     storage: S,
 }
 
 /// A ring on the heap.
 #[cfg(feature = "alloc")]
-pub type BoxedRing<T> = Ring<T, alloc::boxed::Box<[Slot<T>]>>;
+pub type BoxedRing<T> = Ring<T, Box<[Slot<T>]>>;
 
 /// A ring seen without its length in the type.
 pub type RingRef<'a, T> = &'a Ring<T, [Slot<T>]>;
-
-// No operation leaves the ring half-changed when user code panics: values are in the range of the
-// indices, or in the hands of whoever claimed them.
-impl<T, S: ?Sized + Slots<T>> UnwindSafe for Ring<T, S> {}
-impl<T, S: ?Sized + Slots<T>> RefUnwindSafe for Ring<T, S> {}
 
 #[cfg(feature = "alloc")]
 impl<T> BoxedRing<T> {
@@ -121,15 +132,12 @@ impl<T> BoxedRing<T> {
     #[doc(hidden)]
     pub fn boxed_at(capacity: usize, origin: u32) -> Result<Self, CapacityError> {
         let slots = check_capacity(capacity)?;
-        let mut storage = alloc::vec::Vec::new();
-        storage
-            .try_reserve_exact(slots)
-            .map_err(|_| CapacityError::OutOfMemory { slots })?;
-        storage.extend(core::iter::repeat_with(Slot::new).take(slots));
+        let storage =
+            Slot::boxed(slots).ok_or(CapacityError::OutOfMemory { slots: slots.get() })?;
         Ok(Self {
             indices: OwnLine(AtomicWord::new(Indices::empty_at(origin).pack())),
-            _values: PhantomData,
-            storage: storage.into_boxed_slice(),
+            _slots: PhantomData,
+            storage,
         })
     }
 }
@@ -150,10 +158,18 @@ impl<T, const N: usize> Ring<T, [Slot<T>; N]> {
     const_unless_loom! {
         /// A ring whose slots lie in the ring itself.
         pub const fn inline() -> Self {
+            Self::inline_at(0)
+        }
+    }
+
+    const_unless_loom! {
+        /// The same with the first index given, so that a test can start just below the wrap.
+        #[doc(hidden)]
+        pub const fn inline_at(origin: u32) -> Self {
             const { Self::LENGTH_IS_ALLOWED };
             Self {
-                indices: OwnLine(AtomicWord::new(Indices::empty_at(0).pack())),
-                _values: PhantomData,
+                indices: OwnLine(AtomicWord::new(Indices::empty_at(origin).pack())),
+                _slots: PhantomData,
                 storage: empty_slots(),
             }
         }
@@ -172,18 +188,15 @@ fn empty_slots<T, const N: usize>() -> [Slot<T>; N] {
 
 /// Rounds a capacity up to what a ring can have.
 #[cfg(feature = "alloc")]
-fn check_capacity(capacity: usize) -> Result<usize, CapacityError> {
-    if capacity == 0 {
-        return Err(CapacityError::Zero);
-    }
-    if capacity > MAX_CAPACITY {
-        return Err(CapacityError::TooLarge {
+fn check_capacity(capacity: usize) -> Result<NonZero<usize>, CapacityError> {
+    let given = NonZero::new(capacity).ok_or(CapacityError::Zero)?;
+    given
+        .checked_next_power_of_two()
+        .filter(|slots| slots.get() <= MAX_CAPACITY)
+        .ok_or(CapacityError::TooLarge {
             given: capacity,
             max: MAX_CAPACITY,
-        });
-    }
-    // `MAX_CAPACITY` is a power of two, so rounding stays within it.
-    Ok(capacity.next_power_of_two())
+        })
 }
 
 impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
@@ -201,18 +214,20 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
 
     #[inline(always)]
     fn indices(&self) -> Indices {
-        // ORDERING: Relaxed. Nothing is read on the strength of this value: the producer's own head is always
-        // up to date for it, and a stale tail is found out by a compare-exchange or by a slot's flag.
+        // ORDERING: Relaxed. No value is read on the strength of this load. The producer knows its own head,
+        // which only it moves; a stale tail makes it see a fuller ring than there is, and whether a slot is
+        // really free is said by the slot's flag (`is_full`). A claim is decided by its compare-exchange.
         Indices::unpack(self.indices.0.load(Ordering::Relaxed))
     }
 
-    /// How many values the ring held at some moment during the call. Wait-free.
+    /// How many values the ring holds: a snapshot of both indices at one moment, which other threads may
+    /// already have changed. Wait-free: one load.
     #[inline]
     pub fn len(&self) -> usize {
         self.indices().len()
     }
 
-    /// Whether the ring was empty at some moment during the call. Wait-free.
+    /// Whether the ring holds no value: a snapshot, as [`len`](Self::len). Wait-free: one load.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.indices().is_empty()
@@ -222,13 +237,13 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     ///
     /// # Errors
     ///
-    /// [`Full`] gives the value back when there is no free slot, or when the next slot's consumer has
-    /// claimed its value and not yet moved it out.
+    /// [`Full`] gives the value back when there is no free slot. A slot whose value a consumer has claimed
+    /// and not yet moved out is not free.
     ///
     /// # Safety
     ///
-    /// No other call of a `*_head*` method runs at the same time, and the one before this one happened
-    /// before it.
+    /// One producer at a time: no other call of a `*_head*` method of this ring runs at the same time, and
+    /// each earlier one happened before this one.
     #[inline]
     pub unsafe fn push_head(&self, value: T) -> Result<(), Full<T>> {
         let indices = self.indices();
@@ -239,23 +254,24 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
         if slot.is_full() {
             return Err(Full(value));
         }
-        // SAFETY: we are the producer (caller's), the head's slot is outside `[tail, head)` because the ring
-        // is not full, and its flag is false.
+        // SAFETY: we are the producer (the caller's promise); the head's slot is outside `[tail, head)`
+        // because the ring is not full, and stays so, because only we move the head forward; its flag is
+        // false.
         unsafe { slot.fill(value) };
         self.publish(1);
         Ok(())
     }
 
-    /// Adds values at the head until the iterator ends or the ring is full; says how many. One atomic
-    /// addition for all of them.
+    /// Adds values at the head until the iterator ends or the ring is full; says how many. Wait-free apart
+    /// from the iterator: one atomic addition for all of them, so consumers see all or none.
     ///
     /// The iterator is asked for a value only when there is a slot for it. If it panics, what it gave so
     /// far is in the ring.
     ///
     /// # Safety
     ///
-    /// As [`push_head`](Self::push_head); that includes the iterator, which must not push or pop at the
-    /// head of this ring.
+    /// As [`push_head`](Self::push_head). The call lasts while the iterator runs, so the iterator must not
+    /// push or pop at the head of this ring.
     pub unsafe fn push_head_batch<I>(&self, values: &mut I) -> usize
     where
         I: Iterator<Item = T> + ?Sized,
@@ -285,8 +301,8 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
                 break;
             }
             let Some(value) = values.next() else { break };
-            // SAFETY: we are the producer (caller's); `count < free` keeps the slot outside `[tail, head)`, whose
-            // tail end can only move away; and its flag is false.
+            // SAFETY: we are the producer (the caller's promise); `count < free` keeps the slot outside
+            // `[tail, head)`, whose tail can only have moved away from it since; its flag is false.
             unsafe { slot.fill(value) };
             written.count += 1;
         }
@@ -296,15 +312,17 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     /// Makes the `count` slots behind the head visible.
     #[inline(always)]
     fn publish(&self, count: usize) {
-        // ORDERING: Release, pairs with the Acquire compare-exchange of `pop_tail` and `pop_tail_batch`: whoever
-        // claims one of these slots sees the value in it. Every other write to the word is a
-        // read-modify-write, so it continues this release sequence instead of ending it.
+        // ORDERING: Release, pairs with the Acquire compare-exchange in `claim_tail`: whoever claims one of
+        // these slots sees the value in it. Weaker, and a consumer could read the slot's old bytes. The word
+        // is changed by read-modify-writes alone (I7), so later ones continue this release sequence instead
+        // of ending it. Not Acquire: we read nothing that a consumer wrote on the strength of it.
         self.indices
             .0
             .fetch_add(Indices::head_step(count), Ordering::Release);
     }
 
-    /// Takes the newest value. Lock-free: one compare-exchange, retried while consumers move the tail.
+    /// Takes the newest value, if there is one. Lock-free: one compare-exchange, retried while consumers
+    /// move the tail.
     ///
     /// # Safety
     ///
@@ -312,15 +330,19 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     #[inline]
     pub unsafe fn pop_head(&self) -> Option<T> {
         let claimed = self.claim_head(|_| 1)?;
-        // SAFETY: `claim_head` moved the head back over this slot, so it is ours (I2), once.
+        // SAFETY: `claim_head` moved the head back over this slot, so it is ours (I2); we take it once.
         Some(unsafe { self.slot(claimed.first).take() })
     }
 
-    /// Takes up to `max` of the newest values, newest first. One compare-exchange for all of them.
+    /// Takes up to `max` of the newest values, newest first. Lock-free: one compare-exchange for all of
+    /// them, retried while consumers move the tail.
+    ///
+    /// The slots are the batch's until it is used up or dropped; a push before that finds the ring full.
     ///
     /// # Safety
     ///
-    /// As [`push_head`](Self::push_head), until the batch is dropped.
+    /// As [`push_head`](Self::push_head), for the call alone: the batch that it returns has nothing to do
+    /// with the head any more, and may be used while others push.
     pub unsafe fn pop_head_batch(&self, max: usize) -> Batch<'_, T> {
         let claimed = if max == 0 {
             None
@@ -330,17 +352,18 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
         self.batch(claimed, Order::NewestFirst)
     }
 
-    /// Takes the oldest value. Any thread. Lock-free: one compare-exchange, retried while others move an
-    /// index.
+    /// Takes the oldest value, if there is one. Any thread. Lock-free: one compare-exchange, retried while
+    /// others move an index.
     #[inline]
     pub fn pop_tail(&self) -> Option<T> {
         let claimed = self.claim_tail(|_| 1)?;
-        // SAFETY: `claim_tail` moved the tail over this slot, so it is ours (I2), once.
+        // SAFETY: `claim_tail` moved the tail over this slot, so it is ours (I2); we take it once.
         Some(unsafe { self.slot(claimed.first).take() })
     }
 
     /// Takes up to `max` of the oldest values, oldest first, and never more than half of what is there,
-    /// rounded up: a thief leaves its victim something. Any thread. One compare-exchange for all of them.
+    /// rounded up: a thief leaves its victim something. Any thread. Lock-free: one compare-exchange for all
+    /// of them, retried while others move an index.
     ///
     /// The slots are the batch's until it is used up or dropped; a producer that comes round to them before
     /// that finds the ring full.
@@ -363,9 +386,10 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
             }
             let count = count(now.len());
             let then = now.head_back(count);
-            // ORDERING: Relaxed both ways. The values were written by the producer itself, which is us; the
-            // word as a whole says which of them are still there, and as a read-modify-write this keeps the
-            // release sequences of earlier pushes alive for consumers.
+            // ORDERING: Relaxed both ways. The values were written by the producer, which is us, so there is
+            // nobody to synchronise with; that we alone get them is a matter of atomicity. As a
+            // read-modify-write this continues the release sequences of earlier `publish` calls, so a
+            // consumer whose claim reads our word still sees the values below it (I7).
             match self.indices.0.compare_exchange_weak(
                 now.pack(),
                 then.pack(),
@@ -396,8 +420,9 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
             // indices, and the pair alone says which slots hold values (I1): a wrapped word is no trap.
             //
             // ORDERING: Acquire on success, pairs with the Release addition in `publish`: the values of the
-            // claimed slots are visible. Weaker, and we could read a slot before its value arrives. Relaxed on
-            // failure: only the next attempt uses it.
+            // claimed slots are visible. Weaker, and we could read a slot before its value arrives. Not
+            // Release: what we do next is handed back through the slot's flag, in `take`. Relaxed on failure:
+            // only the next attempt uses the word.
             match self.indices.0.compare_exchange_weak(
                 now.pack(),
                 now.tail_forward(count).pack(),
@@ -422,7 +447,6 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
             first,
             count,
             order,
-            _values: PhantomData,
         }
     }
 }
@@ -437,29 +461,17 @@ struct Claim {
 /// The slot of an index.
 #[inline(always)]
 fn slot<T>(slots: &[Slot<T>], index: usize) -> &Slot<T> {
-    // SAFETY: a ring has at least one slot and their number is a power of two (I5), so the mask keeps the
-    // index below it.
+    // SAFETY: the number of slots is a power of two (I5), so at least one, and the mask keeps the index
+    // below it.
     unsafe { slots.get_unchecked(index & (slots.len() - 1)) }
 }
 
 impl<T, S: ?Sized + Slots<T>> Drop for Ring<T, S> {
     fn drop(&mut self) {
-        /// Drops the rest when a destructor has panicked.
-        struct Rest<'a, T, S: ?Sized + Slots<T>>(&'a Ring<T, S>);
-        impl<T, S: ?Sized + Slots<T>> Drop for Rest<'_, T, S> {
-            fn drop(&mut self) {
-                while let Some(value) = self.0.pop_tail() {
-                    drop(value);
-                }
-            }
-        }
-
         if mem::needs_drop::<T>() {
-            let rest = Rest(self);
-            // The index moves before each destructor runs, so one that panics is not run again.
-            while let Some(value) = rest.0.pop_tail() {
-                drop(value);
-            }
+            // One claim for everything, before the first destructor runs: the batch sees to it that each
+            // value is dropped once whatever a destructor does.
+            drop(self.batch(self.claim_tail(|len| len), Order::OldestFirst));
         }
     }
 }
@@ -475,9 +487,9 @@ impl<T, S: ?Sized + Slots<T>> fmt::Debug for Ring<T, S> {
 
 /// Values claimed together, moved out of their slots one by one.
 ///
-/// Dropping the batch drops the values not yet taken, each once, even when one of the destructors panics.
-/// Forgetting it (`mem::forget`) leaks them and their slots: the producer finds the ring full when it comes
-/// round to them, for ever.
+/// Each value's slot is free again as soon as the value is out. Dropping the batch drops the values not yet
+/// taken, each once, even when one of the destructors panics. Forgetting it (`mem::forget`) leaks them and
+/// their slots: the producer finds the ring full when it comes round to them, for ever.
 #[must_use = "dropping a batch drops the values in it"]
 pub struct Batch<'a, T> {
     slots: &'a [Slot<T>],
@@ -486,7 +498,6 @@ pub struct Batch<'a, T> {
     /// How many values are left.
     count: usize,
     order: Order,
-    _values: PhantomData<T>,
 }
 
 #[derive(Clone, Copy)]
@@ -510,8 +521,8 @@ impl<T> Iterator for Batch<'_, T> {
             }
             Order::NewestFirst => self.first.wrapping_add(self.count),
         };
-        // SAFETY: the batch owns the `count` slots from `first` (I2), and the lines above took this one out of
-        // that run.
+        // SAFETY: the batch's claim moved an index over the `count` slots from `first`, so they are the
+        // batch's (I2), and the lines above took this one out of that run, so it is taken once.
         Some(unsafe { slot(self.slots, index).take() })
     }
 
