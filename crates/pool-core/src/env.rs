@@ -24,8 +24,7 @@ mod imp {
 
 #[cfg(pool_loom)]
 mod imp {
-    pub(crate) use loom::thread::yield_now;
-    pub(crate) use loom::{lazy_static, thread_local};
+    pub(crate) use crate::sync::{lazy_static, thread_local, yield_now};
 
     /// Fixed, so that executions repeat.
     pub(crate) fn parallelism() -> usize {

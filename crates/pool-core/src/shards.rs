@@ -61,10 +61,13 @@ impl<T> Shards<T> {
         limit: impl Fn() -> usize,
         generation: usize,
     ) -> Option<(usize, Claim<'_, T>)> {
-        let active = self.active();
-        if active == 0 {
-            return self.add(0, limit(), generation);
+        if self.active() == 0 {
+            if let Some(first) = self.add(0, limit(), generation) {
+                return Some(first);
+            }
         }
+        // Not zero any more, unless there was no memory for the first.
+        let active = self.active().max(1);
         let home = home % active;
         if let Some(claim) = self.get(home).and_then(Shard::try_claim) {
             return Some((home, claim));

@@ -65,23 +65,36 @@ impl Numbers {
     }
 }
 
+/// The numbers of the process.
 #[cfg(not(pool_loom))]
-static NUMBERS: Numbers = Numbers::new();
+type Handle = &'static Numbers;
+/// Counted under the model checker, which drops its statics before its threads' last destructors run.
+#[cfg(pool_loom)]
+type Handle = std::sync::Arc<Numbers>;
+
+#[cfg(not(pool_loom))]
+fn numbers() -> Handle {
+    static NUMBERS: Numbers = Numbers::new();
+    &NUMBERS
+}
 
 #[cfg(pool_loom)]
-env::lazy_static! {
-    static ref NUMBERS: Numbers = Numbers::new();
+fn numbers() -> Handle {
+    env::lazy_static! {
+        static ref NUMBERS: Handle = Handle::new(Numbers::new());
+    }
+    NUMBERS.clone()
 }
 
 /// Gives the number back when the thread goes.
-struct Lease(Cell<Option<u32>>);
+struct Lease(Cell<Option<(Handle, u32)>>);
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(number) = self.0.take() {
+        if let Some((numbers, number)) = self.0.take() {
             // The place goes first: later destructors of this thread must not use what is no longer ours.
             let _ = PLACE.try_with(|place| place.set(Place::NONE));
-            NUMBERS.release(number);
+            numbers.release(number);
         }
     }
 }
@@ -116,8 +129,9 @@ pub(crate) fn lease_place() -> Place {
     // could give a number back.
     LEASE
         .try_with(|lease| {
-            let number = NUMBERS.lease()?;
-            lease.0.set(Some(number));
+            let numbers = numbers();
+            let number = numbers.lease()?;
+            lease.0.set(Some((numbers, number)));
             let place = Place::of(number as usize);
             PLACE.try_with(|cell| cell.set(place)).ok()?;
             Some(place)
