@@ -23,4 +23,4 @@ pub use pool_dequeue::MAX_CAPACITY;
 /// The model checker's view of reclamation.
 #[cfg(pool_loom)]
 #[doc(hidden)]
-pub use reclaim::model::finish as finish_model;
+pub use reclaim::model::{begin as begin_model, finish as finish_model};

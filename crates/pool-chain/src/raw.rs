@@ -18,7 +18,7 @@ pub use crate::detached::Detached;
 use crate::error::Full;
 use crate::node::Node;
 use crate::reclaim::{Domain, Guard};
-use crate::sync::{AtomicPtr, Ordering, UnsafeCell, const_unless_loom};
+use crate::sync::{AtomicPtr, Ordering, UnsafeCell, const_unless_loom, fence};
 
 /// Slots of the first ring.
 ///
@@ -355,7 +355,9 @@ impl<T> Chain<T> {
         // All of them are drained, so the next call need not come here.
         //
         // SAFETY: we are the producer, and this is the head (caller's).
-        unsafe { self.trim(head, &guard) };
+        unsafe { self.trim_linked(head, &guard) };
+        // SAFETY: as above; the closure stores.
+        unsafe { self.with_owner(|owner| owner.older = 0) };
         None
     }
 
@@ -368,6 +370,10 @@ impl<T> Chain<T> {
             return None;
         }
         let guard = self.domain.pin();
+        // ORDERING: Release, pairs with the Acquire fence below in a consumer that finds the ring empty because of a
+        // claim of ours: it sees every next ring that we could know of. Without it, "empty" could be said
+        // of a chain that never was. (A pin has a fence already, but not if there is an outer one.)
+        fence(Ordering::Release);
         let mut unlinked = false;
         // ORDERING: Acquire, pairs with the Release store in `append` and the Release exchange in `unlink`: the
         // node is initialised. It comes after the pin, so a node that was retired before is not found (C5).
@@ -388,6 +394,9 @@ impl<T> Chain<T> {
                 // NOTE: Go reports an empty chain here. But the producer may have filled the ring and gone on to
                 // the next one between our two looks, in which case the chain was never empty.
                 //
+                // ORDERING: Acquire, pairs with the Release fence above in the consumer whose claim emptied the ring: if
+                // a push to the next ring happened before that claim, the load below sees the next ring.
+                fence(Ordering::Acquire);
                 // ORDERING: Relaxed: not followed from here.
                 if node.next.load(Ordering::Relaxed).is_null() {
                     break None;
@@ -439,59 +448,56 @@ impl<T> Chain<T> {
         true
     }
 
-    /// Unlinks what is drained behind the head and takes the sum of the rest. Says whether nothing is
-    /// left behind the head.
+    /// Unlinks what is drained behind the head. Says whether nothing is left there.
     ///
     /// # Safety
     ///
     /// The caller is the producer, and `head` is the head's node.
-    unsafe fn trim(&self, head: &Node<T>, guard: &Guard) -> bool {
-        let mut unlinked = false;
-        // ORDERING: Relaxed. All nodes were made by the producer, which is us. After the pin, as in `at_tail`.
-        let mut at = self.tail.load(Ordering::Relaxed);
-        let mut older = 0;
-        let mut single = true;
-        while !ptr::eq(at, head) {
-            // SAFETY: made by the producer; kept by the guard (C5).
-            let Some(node) = (unsafe { Node::at(at) }) else {
-                break;
-            };
-            // ORDERING: Relaxed. Written by the producer.
-            let next = node.next.load(Ordering::Relaxed);
-            // The ring is not the head, and its pushes are our own past: if it is empty it stays so (C4).
-            let len = node.ring.len();
-            if single && len == 0 {
-                // SAFETY: drained for good, `next` is its successor.
-                unlinked |= unsafe { self.unlink(at, next, guard) };
-            } else {
-                single = false;
-                older += len;
-            }
-            at = next;
-        }
-        // SAFETY: we are the producer (caller's).
-        unsafe { self.with_owner(|owner| owner.older = older) };
-        if unlinked {
-            guard.flush();
+    unsafe fn trim(&self, head: &Node<T>) -> bool {
+        // ORDERING: Relaxed, as in `at_head`.
+        let single = head.prev.load(Ordering::Relaxed).is_null() || {
+            let guard = self.domain.pin();
+            // SAFETY: the caller's.
+            unsafe { self.trim_linked(head, &guard) }
+        };
+        if single {
+            // SAFETY: we are the producer (caller's); the closure stores.
+            unsafe { self.with_owner(|owner| owner.older = 0) };
         }
         single
     }
 
-    /// `trim`, which needs no guard when nothing is linked behind the head.
+    /// `trim` where something is linked behind the head.
     ///
     /// # Safety
     ///
     /// As `trim`.
-    unsafe fn trim_if_linked(&self, head: &Node<T>) -> bool {
-        // ORDERING: Relaxed, as in `at_head`.
-        if head.prev.load(Ordering::Relaxed).is_null() {
-            // SAFETY: we are the producer (caller's).
-            unsafe { self.with_owner(|owner| owner.older = 0) };
-            return true;
+    unsafe fn trim_linked(&self, head: &Node<T>, guard: &Guard) -> bool {
+        let mut unlinked = false;
+        // ORDERING: Relaxed. All nodes were made by the producer, which is us. After the pin, as in `at_tail`.
+        let mut at = self.tail.load(Ordering::Relaxed);
+        let single = loop {
+            if ptr::eq(at, head) {
+                break true;
+            }
+            // SAFETY: made by the producer; kept by the guard (C5).
+            let Some(node) = (unsafe { Node::at(at) }) else {
+                break true;
+            };
+            // The ring is not the head, and its pushes are our own past: if it is empty it stays so (C4).
+            if !node.ring.is_empty() {
+                break false;
+            }
+            // ORDERING: Relaxed. Written by the producer.
+            let next = node.next.load(Ordering::Relaxed);
+            // SAFETY: drained for good, and `next` is its successor.
+            unlinked |= unsafe { self.unlink(at, next, guard) };
+            at = next;
+        };
+        if unlinked {
+            guard.flush();
         }
-        let guard = self.domain.pin();
-        // SAFETY: the caller's.
-        unsafe { self.trim(head, &guard) }
+        single
     }
 
     /// Keeps the books after `count` pushes to the head ring.
@@ -536,7 +542,7 @@ impl<T> Chain<T> {
     unsafe fn refit(&self, head: &Node<T>, values: usize) {
         let capacity = head.ring.capacity();
         // SAFETY: we are the producer, and this is the head (caller's).
-        let single = unsafe { self.trim_if_linked(head) };
+        let single = unsafe { self.trim(head) };
         let len = head.ring.len();
         let restart = |owner: &mut Owner<T>| {
             owner.high = owner.older + len;
@@ -568,7 +574,7 @@ impl<T> Chain<T> {
             return unsafe { self.append(FIRST_CAPACITY) };
         };
         // SAFETY: as above.
-        let single = unsafe { self.trim_if_linked(head) };
+        let single = unsafe { self.trim(head) };
         let capacity = head.ring.capacity();
         // A ring that is far from full and still refuses a value is blocked: a consumer was stopped between
         // claiming a slot and moving the value out. What is needed is another ring, not a bigger one, or a
@@ -622,7 +628,7 @@ impl<T> Chain<T> {
             // SAFETY: we are the producer, and just made this the head.
             if let Some(head) = unsafe { Node::at(new.as_ptr()) } {
                 // SAFETY: as above.
-                unsafe { self.trim_if_linked(head) };
+                unsafe { self.trim(head) };
             }
         }
         Ok(())
@@ -643,7 +649,7 @@ impl<T> Chain<T> {
             return;
         };
         // SAFETY: as above.
-        unsafe { self.trim_if_linked(head) };
+        unsafe { self.trim(head) };
         let len = head.ring.len();
         // SAFETY: as above.
         let values = unsafe { self.with_owner(|owner| owner.older + len) };
@@ -680,10 +686,17 @@ impl<T> Chain<T> {
         // The older rings may hold fewer by now.
         //
         // SAFETY: as above.
-        unsafe { self.trim_if_linked(head) };
-        let len = head.ring.len();
-        // SAFETY: as above.
-        let held = unsafe { self.with_owner(|owner| owner.older) } + len;
+        unsafe { self.trim(head) };
+        let mut older = 0;
+        self.walk(|node| {
+            if !ptr::eq(node, head) {
+                older += node.ring.len();
+            }
+            true
+        });
+        // SAFETY: as above; the closure stores.
+        unsafe { self.with_owner(|owner| owner.older = older) };
+        let held = older + head.ring.len();
         limit.saturating_sub(held)
     }
 

@@ -283,6 +283,12 @@ pub(crate) mod model {
         }
     }
 
+    /// Begins an execution, before its threads are spawned: makes what the facade makes at its first use,
+    /// which would otherwise be an edge between two of them.
+    pub fn begin() {
+        drop(Domain::new().pin());
+    }
+
     /// Ends an execution, after all its threads have been joined: everything must have been freed. Says how
     /// many nodes there were.
     pub fn finish() -> usize {
