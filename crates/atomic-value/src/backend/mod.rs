@@ -1,0 +1,276 @@
+//! The place where a shared, counted value lives: the one module to replace for another way of protecting loads.
+//!
+//! Nothing outside knows how a load is protected. What the rest of the crate asks for is a [`Slot`] with a
+//! `const` empty form, `load` to a [`Guard`] that may outlive the slot and move between threads, `load_arc`,
+//! `swap`, `compare_exchange` by address, and `address` for a reader's cache. The design page argues why this
+//! one is right.
+
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
+use std::ops::Deref;
+use std::ptr;
+
+use crate::env::Arc;
+use crate::sync::{AtomicPtr, Ordering, const_unless_loom, fence};
+use record::{Debt, Record};
+
+/// Holds an `Option<Arc<T>>` that any thread may load and replace.
+pub(crate) struct Slot<T> {
+    /// From `Arc::into_raw`, or null. The slot owns one reference to it (R2).
+    value: AtomicPtr<T>,
+    /// Sends, shares and drops like the `Arc` it holds.
+    owns: PhantomData<Option<Arc<T>>>,
+}
+
+impl<T> Slot<T> {
+    const_unless_loom! {
+        pub(crate) const fn empty() -> Self {
+            Self { value: AtomicPtr::new(ptr::null_mut()), owns: PhantomData }
+        }
+    }
+
+    pub(crate) fn new(value: Option<Arc<T>>) -> Self {
+        Self {
+            value: AtomicPtr::new(into_raw(value)),
+            owns: PhantomData,
+        }
+    }
+
+    /// What sweeps compare announcements with.
+    #[inline]
+    fn name(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    /// The value, in a guard that in general has counted no reference. Wait-free.
+    #[inline]
+    pub(crate) fn load(&self) -> Option<Guard<T>> {
+        record::with(|record| self.load_through(record))
+    }
+
+    #[inline]
+    fn load_through(&self, record: &'static Record) -> Option<Guard<T>> {
+        let window = record.open(self.name());
+        // ORDERING: Acquire, pairs with the Release in `swap` and `compare_exchange`: the value's content is
+        // visible to us.
+        let value = self.value.load(Ordering::Acquire);
+        if value.is_null() {
+            return None;
+        }
+        let debt = record.free_debt();
+        match debt {
+            Some(debt) => debt.owe(value.addr()),
+            // SAFETY: from `Arc::into_raw`; not freed before the window closes (R3).
+            None => unsafe { Arc::increment_strong_count(value) },
+        }
+        drop(window);
+        // SAFETY: from `Arc::into_raw`. The guard drops it only when a reference has been counted for it (R4).
+        let value = unsafe { Arc::from_raw(value) };
+        Some(Guard {
+            value: ManuallyDrop::new(value),
+            debt,
+        })
+    }
+
+    /// The value, counted. Wait-free.
+    pub(crate) fn load_arc(&self) -> Option<Arc<T>> {
+        record::with(|record| {
+            let _window = record.open(self.name());
+            // ORDERING: Acquire, as in `load_through`.
+            let value = self.value.load(Ordering::Acquire);
+            if value.is_null() {
+                return None;
+            }
+            // SAFETY: from `Arc::into_raw`; not freed before the window closes (R3).
+            unsafe { Arc::increment_strong_count(value) };
+            // SAFETY: from `Arc::into_raw`, and the reference was counted just now.
+            Some(unsafe { Arc::from_raw(value) })
+        })
+    }
+
+    /// The value's address, for comparison only; null when there is none.
+    #[inline]
+    pub(crate) fn address(&self) -> *const T {
+        // ORDERING: Acquire, pairs with the Release in `swap` and `compare_exchange`. Who compares it with a value
+        // that it holds reads that value's content already; this is for an `Arc` that was stored a second time,
+        // so that what came before the second store is visible, too.
+        self.value.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        // ORDERING: Relaxed. Nothing is read through it.
+        self.value.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Replaces the value and returns the old one. Waits for threads that are in the middle of a load from here.
+    pub(crate) fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
+        // ORDERING: Release, pairs with the Acquire in `load_through`, `load_arc` and `address`: the new value's
+        // content is visible to whoever loads it. Acquire: the old value's content is visible to our caller.
+        let old = self.value.swap(into_raw(new), Ordering::AcqRel);
+        self.removed(old)
+    }
+
+    /// Replaces the value if it is the one at `current` (null: if there is none), and returns the old one.
+    /// Otherwise gives `new` back. Waits as `swap` does.
+    ///
+    /// The caller keeps `current` from being freed, so an equal address is the same value.
+    pub(crate) fn compare_exchange(
+        &self,
+        current: *const T,
+        new: Arc<T>,
+    ) -> Result<Option<Arc<T>>, Arc<T>> {
+        let new = Arc::into_raw(new).cast_mut();
+        // ORDERING: as in `swap`. Relaxed on failure, nothing is done with what was read.
+        match self.value.compare_exchange(
+            current.cast_mut(),
+            new,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        ) {
+            Ok(old) => Ok(self.removed(old)),
+            // SAFETY: from `Arc::into_raw` above, and the exchange did not take it.
+            Err(_) => Err(unsafe { Arc::from_raw(new) }),
+        }
+    }
+
+    pub(crate) fn into_inner(self) -> Option<Arc<T>> {
+        let slot = ManuallyDrop::new(self);
+        slot.take_last()
+    }
+
+    /// Takes the value out of a slot that nobody else can reach.
+    fn take_last(&self) -> Option<Arc<T>> {
+        // ORDERING: Relaxed. We are alone with the slot, so whatever made us so ordered all stores before.
+        let value = from_raw(self.value.load(Ordering::Relaxed));
+        if let Some(value) = &value {
+            // No fence, and nobody to wait for: a load that is under way borrows the slot. Guards may be left.
+            pay(value, None);
+        }
+        value
+    }
+
+    /// Takes over the slot's reference to a value that was just removed.
+    fn removed(&self, old: *mut T) -> Option<Arc<T>> {
+        let old = from_raw(old);
+        if let Some(value) = &old {
+            // ORDERING: SeqCst, pairs with the fence in `Record::open`, which argues both cases.
+            fence(Ordering::SeqCst);
+            pay(value, Some(self.name()));
+        }
+        old
+    }
+}
+
+impl<T> Drop for Slot<T> {
+    fn drop(&mut self) {
+        drop(self.take_last());
+    }
+}
+
+fn into_raw<T>(value: Option<Arc<T>>) -> *mut T {
+    value.map_or(ptr::null_mut(), |value| Arc::into_raw(value).cast_mut())
+}
+
+/// Takes over the reference that belonged to a slot.
+fn from_raw<T>(value: *mut T) -> Option<Arc<T>> {
+    // SAFETY: from `into_raw`, and the caller has just removed it from its slot, whose reference this is (R2).
+    (!value.is_null()).then(|| unsafe { Arc::from_raw(value) })
+}
+
+/// Counts the references that guards of `value` owe, after waiting for the loads from `slot` that may be making
+/// more of them. Afterwards `value` may be dropped.
+fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
+    let address = Arc::as_ptr(value).addr();
+    let mut counted = None;
+    for record in record::records() {
+        if slot.is_some_and(|slot| !record.await_window(slot)) {
+            // Whoever loads there may yet use the value: leave a reference to it for ever (R6).
+            mem::forget(Arc::clone(value));
+        }
+        for debt in record.debts().iter().filter(|debt| debt.owes(address)) {
+            let reference = counted.take().unwrap_or_else(|| Arc::clone(value));
+            if debt.strike(address) {
+                // It is the guard's now.
+                mem::forget(reference);
+            } else {
+                counted = Some(reference);
+            }
+        }
+    }
+}
+
+/// A loaded value. It stays as it was, and alive, until the guard is dropped, whatever is stored meanwhile.
+///
+/// Made by [`AtomicValue::load`](crate::AtomicValue::load). It does not borrow the `AtomicValue`, may outlive it, and
+/// may be sent to and dropped on another thread. A thread that holds at most eight guards at a time makes and
+/// drops them without touching the value's reference count; any further guard counts. Forgetting a guard leaks the value
+/// and is otherwise harmless.
+///
+/// To keep a value for long, turn the guard into an [`Arc`](std::sync::Arc) with [`Guard::into_arc`].
+pub struct Guard<T> {
+    value: ManuallyDrop<Arc<T>>,
+    /// Where the reference is owed; `None` when it has been counted from the start.
+    debt: Option<&'static Debt>,
+}
+
+impl<T> Guard<T> {
+    /// Turns the guard into an `Arc`. Wait-free; costs one or two changes of the reference count.
+    ///
+    /// An associated function, so that it is in the way of no method of `T`.
+    #[must_use]
+    pub fn into_arc(guard: Self) -> Arc<T> {
+        Arc::clone(&guard.value)
+    }
+}
+
+impl<T> Deref for Guard<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> Drop for Guard<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(debt) = self.debt {
+            if debt.strike(Arc::as_ptr(&self.value).addr()) {
+                return;
+            }
+        }
+        // SAFETY: a reference has been counted for us, by `load_through` or by whoever struck our debt (R4); and
+        // this is the only place that drops it.
+        unsafe { ManuallyDrop::drop(&mut self.value) };
+    }
+}
+
+impl<T> AsRef<T> for Guard<T> {
+    fn as_ref(&self) -> &T {
+        self
+    }
+}
+
+impl<T> From<Guard<T>> for Arc<T> {
+    fn from(guard: Guard<T>) -> Self {
+        Guard::into_arc(guard)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Guard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Guard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

@@ -1,0 +1,56 @@
+//! What the standard library offers and the model checker replaces: `Arc`, statics, thread-locals, waiting.
+//! The atomics' half of this is `sync.rs`.
+
+pub(crate) use imp::*;
+
+#[cfg(not(pool_loom))]
+mod imp {
+    pub(crate) use std::sync::Arc;
+    use std::thread;
+    use std::time::Duration;
+
+    /// How many guards of one thread are cheap at the same time; any further one counts references.
+    pub(crate) const DEBTS: usize = 8;
+
+    /// Looks that only spin: a thread that is loading is a few instructions from done.
+    const SPINS: u32 = 100;
+    /// Looks that give up the processor: it has been preempted there.
+    const YIELDS: u32 = 100;
+    /// Looks a millisecond apart: it does not get to run, perhaps because our priority is higher.
+    const SLEEPS: u32 = 1000;
+
+    /// Waits until `done`, and says whether it came to that.
+    ///
+    /// Never waits for ever: whoever we wait for may have been lost in a fork.
+    pub(crate) fn wait_until(mut done: impl FnMut() -> bool) -> bool {
+        for look in 0..SPINS + YIELDS + SLEEPS {
+            if done() {
+                return true;
+            }
+            if look < SPINS {
+                crate::sync::spin_loop();
+            } else if look < SPINS + YIELDS {
+                thread::yield_now();
+            } else {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        done()
+    }
+}
+
+#[cfg(pool_loom)]
+mod imp {
+    pub(crate) use crate::sync::Arc;
+
+    /// One, so that a second guard of a thread meets the counting path.
+    pub(crate) const DEBTS: usize = 1;
+
+    /// Waits for ever: a model's threads are all scheduled.
+    pub(crate) fn wait_until(mut done: impl FnMut() -> bool) -> bool {
+        while !done() {
+            crate::sync::yield_now();
+        }
+        true
+    }
+}
