@@ -4,6 +4,8 @@ mod barrier;
 mod batch;
 mod cache;
 mod clock;
+#[cfg(doctest)]
+mod compile_fail;
 pub mod design;
 mod discard;
 mod env;

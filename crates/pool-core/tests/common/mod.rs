@@ -1,0 +1,231 @@
+//! What the tests share: items that are counted, user code that panics when told to, and pools in many
+//! shapes.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pool_core::{Builder, Pool};
+
+/// Keeps a book of all items it made: which of them are alive, and that none dies twice.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger(Arc<Books>);
+
+#[derive(Debug, Default)]
+struct Books {
+    /// By item number: whether the item is alive.
+    alive: Mutex<Vec<bool>>,
+    /// Counts down with each item dropped; the one that takes it from 1 to 0 panics after its death is booked.
+    fuse: AtomicUsize,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    fn alive_flags(&self) -> MutexGuard<'_, Vec<bool>> {
+        self.0.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new item.
+    pub(crate) fn item(&self) -> Item {
+        let mut alive = self.alive_flags();
+        let number = alive.len();
+        alive.push(true);
+        Item {
+            number: Box::new(number),
+            ledger: self.clone(),
+        }
+    }
+
+    /// A constructor for a pool.
+    pub(crate) fn maker(&self) -> impl Fn() -> Item + Send + Sync + use<> {
+        let ledger = self.clone();
+        move || ledger.item()
+    }
+
+    /// From here on the `count`-th drop of an item panics; 0 for none.
+    pub(crate) fn drop_panics_at(&self, count: usize) {
+        self.0.fuse.store(count, Ordering::SeqCst);
+    }
+
+    /// Whether the drop that was to panic has.
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.0.fuse.load(Ordering::SeqCst) == 0
+    }
+
+    pub(crate) fn created(&self) -> usize {
+        self.alive_flags().len()
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        self.alive_flags().iter().filter(|&&alive| alive).count()
+    }
+
+    pub(crate) fn dropped(&self) -> usize {
+        self.alive_flags().iter().filter(|&&alive| !alive).count()
+    }
+
+    pub(crate) fn is_alive(&self, number: usize) -> bool {
+        self.alive_flags()[number]
+    }
+
+    fn bury(&self, number: usize) {
+        let was_alive = std::mem::replace(&mut self.alive_flags()[number], false);
+        if !was_alive {
+            // A panic could be swallowed by a test that expects another.
+            eprintln!("item {number} was dropped twice");
+            std::process::abort();
+        }
+        let lit = self
+            .0
+            .fuse
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        // A second panic while unwinding would abort the process, which is not what is tested.
+        if lit == Ok(1) && !std::thread::panicking() {
+            panic::panic_any(Planned);
+        }
+    }
+}
+
+/// An item of a [`Ledger`]. The number is boxed so that Miri and the sanitizers see every misuse.
+#[derive(Debug)]
+pub(crate) struct Item {
+    number: Box<usize>,
+    ledger: Ledger,
+}
+
+impl Item {
+    pub(crate) fn number(&self) -> usize {
+        *self.number
+    }
+}
+
+impl Drop for Item {
+    fn drop(&mut self) {
+        self.ledger.bury(*self.number);
+    }
+}
+
+/// What user code panics with when a test wants it to.
+#[derive(Debug)]
+pub(crate) struct Planned;
+
+/// Runs `f` and says whether it panicked as planned; other panics go on.
+pub(crate) fn panics(f: impl FnOnce()) -> bool {
+    // Quiet for planned panics only.
+    static QUIET: std::sync::Once = std::sync::Once::new();
+    QUIET.call_once(|| {
+        let loud = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !info.payload().is::<Planned>() {
+                loud(info);
+            }
+        }));
+    });
+    match panic::catch_unwind(AssertUnwindSafe(f)) {
+        Ok(()) => false,
+        Err(payload) if payload.is::<Planned>() => true,
+        Err(payload) => panic::resume_unwind(payload),
+    }
+}
+
+/// Panics at the `count`-th call of [`tick`](Self::tick).
+#[derive(Debug)]
+pub(crate) struct Fuse(AtomicUsize);
+
+impl Fuse {
+    pub(crate) const fn new(count: usize) -> Self {
+        Self(AtomicUsize::new(count))
+    }
+
+    pub(crate) fn set(&self, count: usize) {
+        self.0.store(count, Ordering::SeqCst);
+    }
+
+    pub(crate) fn tick(&self) {
+        let lit = self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        if lit == Ok(1) && !std::thread::panicking() {
+            panic::panic_any(Planned);
+        }
+    }
+
+    /// Whether it has gone off or was never set.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == 0
+    }
+}
+
+/// How deep the thread caches are and how many shards there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    pub(crate) depth: usize,
+    pub(crate) shards: usize,
+}
+
+impl Shape {
+    /// Without thread caches, with the smallest, and with the default; with one shard, two, and all.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        [0, 1, 2, 64].into_iter().flat_map(|depth| {
+            [1, 2, usize::BITS as usize]
+                .into_iter()
+                .map(move |shards| Self { depth, shards })
+        })
+    }
+
+    /// A builder of this shape for a pool that turns only when told.
+    pub(crate) fn builder<T, F>(self, create: F) -> Builder<T, F>
+    where
+        F: Fn() -> T,
+    {
+        Pool::builder(create)
+            .thread_cache(self.depth)
+            .max_shards(self.shards)
+            .rotate_manually()
+    }
+
+    pub(crate) fn pool<T, F>(self, create: F) -> Pool<T, F>
+    where
+        F: Fn() -> T,
+    {
+        self.builder(create).build()
+    }
+}
+
+/// Runs a test on every shape and names the one that fails.
+pub(crate) fn with_shapes(test: impl Fn(Shape)) {
+    for shape in Shape::all() {
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| test(shape))) {
+            eprintln!("failed with {shape:?}");
+            panic::resume_unwind(payload);
+        }
+    }
+}
+
+/// Runs `f` on a thread of its own and waits for it.
+pub(crate) fn elsewhere<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| match scope.spawn(f).join() {
+        Ok(result) => result,
+        Err(payload) => panic::resume_unwind(payload),
+    })
+}
+
+/// One number for Miri, one for debug builds, one for release builds.
+pub(crate) const fn scaled(miri: usize, debug: usize, release: usize) -> usize {
+    if cfg!(miri) {
+        miri
+    } else if cfg!(debug_assertions) {
+        debug
+    } else {
+        release
+    }
+}
