@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn wrong_options_are_explained() {
         assert!(
-            parse(&["--lits"])
+            parse(&["--lixt"])
                 .unwrap_err()
                 .contains("did you mean `--list`?")
         );
