@@ -1,0 +1,105 @@
+//! What several test files need: values that count their drops, chains of every kind, choices that repeat.
+// Each test file uses the part that it needs.
+#![allow(dead_code)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pool_chain::{Consumer, MAX_CAPACITY, Producer, unbounded_at, with_limit};
+
+/// A count of values: less under Miri, which is slow, and where the indices are so narrow that the chain has
+/// to make a ring of every few values.
+pub(crate) const fn scaled(full: usize, small: usize) -> usize {
+    if cfg!(miri) || MAX_CAPACITY < 1 << 14 {
+        small
+    } else {
+        full
+    }
+}
+
+/// The index `count` steps below the wrap.
+pub(crate) const fn below_the_wrap(count: u32) -> u32 {
+    0u32.wrapping_sub(count)
+}
+
+/// Runs a test with a plain chain, one whose indices wrap soon, and one with a limit that is not met.
+pub(crate) fn with_chains<T>(test: impl Fn(Producer<T>, Consumer<T>)) {
+    for (producer, consumer) in [
+        unbounded_at(0),
+        unbounded_at(below_the_wrap(1)),
+        unbounded_at(below_the_wrap(500)),
+        with_limit(usize::MAX - 1),
+    ] {
+        test(producer, consumer);
+    }
+}
+
+/// Counts the drops of the values that it makes: each must be dropped once.
+#[derive(Clone, Default)]
+pub(crate) struct Drops(Arc<Vec<AtomicUsize>>);
+
+impl Drops {
+    pub(crate) fn new(values: usize) -> Self {
+        Self(Arc::new((0..values).map(|_| AtomicUsize::new(0)).collect()))
+    }
+
+    /// The value with this number.
+    pub(crate) fn value(&self, number: usize) -> Counted {
+        Counted {
+            number,
+            drops: self.clone(),
+            panics: false,
+        }
+    }
+
+    /// The same, and its destructor panics after counting.
+    pub(crate) fn panicking_value(&self, number: usize) -> Counted {
+        let mut value = self.value(number);
+        value.panics = true;
+        value
+    }
+
+    /// How often each value has been dropped, by number.
+    pub(crate) fn counts(&self) -> Vec<usize> {
+        self.0.iter().map(|n| n.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Fails unless each value has been dropped once.
+    #[track_caller]
+    pub(crate) fn assert_once_each(&self) {
+        assert_eq!(self.counts(), vec![1; self.0.len()]);
+    }
+}
+
+/// A value that counts its drops and owns memory, so that a double drop is seen by tools as well.
+pub(crate) struct Counted {
+    pub(crate) number: usize,
+    drops: Drops,
+    panics: bool,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.drops.0[self.number].fetch_add(1, Ordering::Relaxed);
+        if self.panics {
+            panic!("destructor of {}", self.number);
+        }
+    }
+}
+
+/// A small, fast and repeatable source of choices.
+pub(crate) struct Choices(u64);
+
+impl Choices {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % bound
+    }
+}
