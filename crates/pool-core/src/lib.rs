@@ -12,6 +12,9 @@ mod env;
 mod guard;
 mod policy;
 mod pool;
+// A list in a `static`, which the model checker's types cannot be; it has no protocol of its own.
+#[cfg(not(pool_loom))]
+mod registry;
 mod rotation;
 mod shard;
 mod shards;
@@ -26,4 +29,6 @@ pub use discard::DiscardReason;
 pub use guard::{Pooled, PooledOwned};
 pub use policy::{BuildError, Builder, DEFAULT_PERIOD, MAX_THREAD_CACHE, Recycle};
 pub use pool::Pool;
+#[cfg(not(pool_loom))]
+pub use registry::rotate_all;
 pub use stats::{Discarded, Stats};

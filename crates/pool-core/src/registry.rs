@@ -1,2 +1,117 @@
-//! The pools that `rotate_all` turns. Only pools that live as long as the process, or say when they do
-//! not, can be in it.
+//! The pools that [`rotate_all`] turns.
+//!
+//! A pool is in here because it was told to be: the list outlives every scope, so only a pool that lives as
+//! long as the process, or that the list holds weakly, may be on it. (A pool with borrowed items that put
+//! itself on the list could be forgotten, and its items' destructors would then run after what they borrow is
+//! gone.)
+
+use core::fmt;
+use std::sync::{Arc, Weak};
+
+use atomic_value::AtomicValue;
+
+use crate::pool::Pool;
+
+static MEMBERS: AtomicValue<Vec<Member>> = AtomicValue::empty();
+
+/// A pool, whatever its items.
+trait Turn: Send + Sync {
+    fn turn(&self);
+}
+
+impl<T: Send, F: Send + Sync> Turn for Pool<T, F> {
+    fn turn(&self) {
+        self.rotate();
+    }
+}
+
+#[derive(Clone)]
+enum Member {
+    Static(&'static dyn Turn),
+    Shared(Weak<dyn Turn>),
+}
+
+impl Member {
+    /// Where the pool is; tells members apart.
+    fn address(&self) -> *const () {
+        match self {
+            Self::Static(pool) => core::ptr::from_ref(*pool).cast(),
+            Self::Shared(pool) => pool.as_ptr().cast(),
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Shared(pool) if pool.strong_count() == 0)
+    }
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Member").field(&self.address()).finish()
+    }
+}
+
+/// Adds a pool and forgets those that are gone.
+fn add(member: Member) {
+    MEMBERS.update(|members| {
+        let others = members.into_iter().flatten();
+        // A pool that is gone may have left its address to the new one.
+        let mut members: Vec<_> = others
+            .filter(|other| !other.is_gone() && other.address() != member.address())
+            .cloned()
+            .collect();
+        members.push(member.clone());
+        members
+    });
+}
+
+impl<T: Send + 'static, F: Send + Sync + 'static> Pool<T, F> {
+    /// Lets [`rotate_all`] turn this pool, from now on and for ever. Doing it again changes nothing.
+    ///
+    /// Lock-free; takes time in proportion to the number of registered pools.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{Pool, rotate_all};
+    ///
+    /// static POOL: Pool<String> = Pool::new(String::new);
+    /// POOL.register();
+    /// POOL.put(String::from("idle"));
+    /// rotate_all();
+    /// rotate_all();
+    /// assert_eq!(POOL.stats().idle, 0);
+    /// ```
+    pub fn register(&'static self) {
+        add(Member::Static(self));
+    }
+
+    /// Lets [`rotate_all`] turn this pool for as long as it lives. Doing it again changes nothing.
+    ///
+    /// Lock-free; takes time in proportion to the number of registered pools.
+    pub fn register_shared(self: &Arc<Self>) {
+        let weak: Weak<Self> = Arc::downgrade(self);
+        add(Member::Shared(weak));
+    }
+}
+
+/// Turns the generation of every registered pool, as [`Pool::rotate`] does.
+///
+/// # Panics
+///
+/// When a destructor or an `on_discard` hook panics; pools later in the list have then not been turned.
+pub fn rotate_all() {
+    let Some(members) = MEMBERS.load_arc() else {
+        return;
+    };
+    for member in members.iter() {
+        match member {
+            Member::Static(pool) => pool.turn(),
+            Member::Shared(pool) => {
+                if let Some(pool) = pool.upgrade() {
+                    pool.turn();
+                }
+            }
+        }
+    }
+}
