@@ -39,7 +39,7 @@ pub(crate) struct LocalCache<T> {
     /// Written by the owner: it is inside.
     pinned: AtomicBool,
     /// Written by intruders: 0, or the sweep that holds the cache.
-    revoked: AtomicU32,
+    revoked: AtomicUsize,
     /// Takes left until the owner's next slow operation. Written by the owner, read for statistics.
     budget: AtomicU32,
     /// Items in the stack. Written by whoever holds the cache, read for statistics.
@@ -78,7 +78,7 @@ impl<T> LocalCache<T> {
     pub(crate) fn new() -> Self {
         Self {
             pinned: AtomicBool::new(false),
-            revoked: AtomicU32::new(0),
+            revoked: AtomicUsize::new(0),
             // Nothing to spend: the owner's first operation is a slow one.
             budget: AtomicU32::new(0),
             len: AtomicUsize::new(0),
@@ -193,16 +193,17 @@ impl<T> LocalCache<T> {
         result
     }
 
-    /// Whether the owner's next take must be slow because its budget is spent; renews it.
+    /// Renews the owner's budget if it is spent; says whether a whole one was. The first was never granted.
     pub(crate) fn renew_budget(&self) -> bool {
         // ORDERING: Relaxed. Only the owner writes it.
         if self.budget.load(Ordering::Relaxed) != 0 {
             return false;
         }
+        let granted = self.counters.budgets.get() != 0;
         self.counters.budgets.bump();
         // ORDERING: Relaxed, as above.
         self.budget.store(BUDGET, Ordering::Relaxed);
-        true
+        granted
     }
 
     /// How many takes the cache has served.
@@ -317,12 +318,13 @@ pub(crate) enum Take {
 }
 
 /// One visit to all caches of a pool by an intruder. The number tells its revocations from others'.
-pub(crate) struct Sweep(u32);
+pub(crate) struct Sweep(usize);
 
 impl Sweep {
     /// `number` is unique among the pool's sweeps under way, and not 0.
-    pub(crate) fn new(number: u32) -> Self {
-        Self(number.max(1))
+    pub(crate) fn new(number: usize) -> Self {
+        debug_assert_ne!(number, 0);
+        Self(number)
     }
 
     /// Shuts a cache that has something in it. Followed by a heavy barrier, then [`visit`](Self::visit).

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// A source of time for rotation.
 ///
-/// Called on slow paths only, with nothing held: it may be slow, panic or use the pool.
+/// Called on slow paths only, with nothing held: it may be slow, or panic. It must not use the pool that asks
+/// it, which would ask it again, and so on.
 pub trait Clock: Send + Sync {
     /// Time passed since some fixed moment. Never goes back.
     fn now(&self) -> Duration;

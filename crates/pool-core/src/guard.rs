@@ -18,8 +18,13 @@ macro_rules! guard {
                 let mut guard = ManuallyDrop::new(guard);
                 // SAFETY: the guard is never used or dropped after this, so the item leaves it once.
                 let item = unsafe { ManuallyDrop::take(&mut guard.item) };
-                // SAFETY: as above; the pool's handle is dropped here in the guard's stead.
-                let _pool = unsafe { core::ptr::read(&guard.pool) };
+                {
+                    // In a block of its own: were it dropped after the item is returned, a panic of the pool's would
+                    // leak the item (rust-lang/rust#47949).
+                    //
+                    // SAFETY: as above; the pool's handle is dropped here in the guard's stead.
+                    let _pool = unsafe { core::ptr::read(&guard.pool) };
+                }
                 item
             }
 

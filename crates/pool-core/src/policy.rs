@@ -45,8 +45,8 @@ pub(crate) struct Policy<T> {
     pub(crate) discard_unwinding: bool,
     /// Items a thread cache holds; 0 for no cache.
     pub(crate) depth: usize,
-    /// 0 for one a CPU.
-    shards: usize,
+    /// None for one a CPU.
+    shards: Option<usize>,
     /// How long a generation lasts.
     pub(crate) every: Option<Duration>,
     /// How many operations a generation lasts.
@@ -61,7 +61,7 @@ impl<T> Policy<T> {
         on_discard: None,
         discard_unwinding: false,
         depth: default_depth::<T>(),
-        shards: 0,
+        shards: None,
         every: Some(DEFAULT_PERIOD),
         after: None,
         clock: None,
@@ -75,11 +75,8 @@ impl<T> Policy<T> {
 
     /// The most shards.
     pub(crate) fn max_shards(&self) -> usize {
-        if self.shards == 0 {
-            env::parallelism().clamp(1, MAX_SHARDS)
-        } else {
-            self.shards
-        }
+        self.shards
+            .unwrap_or_else(|| env::parallelism().clamp(1, MAX_SHARDS))
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -232,8 +229,7 @@ impl<T, F> Builder<T, F> {
 
     /// The most shards, up to the bits of a word. Default: as many as the process has CPUs.
     pub fn max_shards(mut self, shards: usize) -> Self {
-        // 0 stands for the default inside, so a given 0 becomes something that `try_build` refuses too.
-        self.policy.shards = if shards == 0 { usize::MAX } else { shards };
+        self.policy.shards = Some(shards);
         self
     }
 
@@ -292,16 +288,13 @@ impl<T, F> Builder<T, F> {
                 max: MAX_THREAD_CACHE,
             });
         }
-        if policy.shards > MAX_SHARDS {
-            let given = if policy.shards == usize::MAX {
-                0
-            } else {
-                policy.shards
-            };
-            return Err(BuildError::Shards {
-                given,
-                max: MAX_SHARDS,
-            });
+        if let Some(given) = policy.shards {
+            if !(1..=MAX_SHARDS).contains(&given) {
+                return Err(BuildError::Shards {
+                    given,
+                    max: MAX_SHARDS,
+                });
+            }
         }
         if let Some(given) = policy.every {
             if given < Duration::from_millis(1) || given > MAX_PERIOD {

@@ -14,7 +14,7 @@ use crate::guard::{Pooled, PooledOwned};
 use crate::policy::{Builder, Policy};
 use crate::shards::Shards;
 use crate::stats::{Counters, Event, Stats};
-use crate::sync::{AtomicU32, AtomicUsize, Ordering, const_unless_loom};
+use crate::sync::{AtomicUsize, Ordering, const_unless_loom};
 use crate::table::Table;
 use crate::thread;
 
@@ -71,8 +71,8 @@ pub struct Pool<T, F = fn() -> T> {
     pub(crate) due: AtomicUsize,
     /// Operations since the generation last turned; counted only when the policy asks for it.
     pub(crate) operations: AtomicUsize,
-    /// Numbers the visits to the caches.
-    pub(crate) sweeps: AtomicU32,
+    /// Numbers the visits to the caches. Always odd, so never 0, also after a wrap.
+    pub(crate) sweeps: AtomicUsize,
     /// The counts of threads without a number, and of rotations.
     pub(crate) stray: Counters,
     _items: PhantomData<T>,
@@ -99,7 +99,7 @@ impl<T, F> Pool<T, F> {
                 generation: CachePadded::new(AtomicUsize::new(0)),
                 due: AtomicUsize::new(0),
                 operations: AtomicUsize::new(0),
-                sweeps: AtomicU32::new(1),
+                sweeps: AtomicUsize::new(1),
                 stray: Counters::new(),
                 _items: PhantomData,
             }
@@ -132,7 +132,8 @@ impl<T, F> Pool<T, F> {
     ///
     /// # Panics
     ///
-    /// When a hook or the destructor of an item that has to go panics; the pool stays usable.
+    /// When a hook, the clock or the destructor of an item that has to go panics. The item is dropped then, unless it
+    /// was already in; the pool stays usable.
     #[inline]
     pub fn put(&self, item: T) {
         if self.policy.inspects() {

@@ -20,7 +20,7 @@ use crate::cache::{BUDGET, Loot, Sweep, Take};
 use crate::discard::DiscardReason;
 use crate::env;
 use crate::pool::Pool;
-use crate::shard::Parity;
+use crate::shard::{Outdated, Parity};
 use crate::sync::Ordering;
 
 impl<T, F> Pool<T, F> {
@@ -42,19 +42,24 @@ impl<T, F> Pool<T, F> {
             .generation
             .fetch_add(1, Ordering::Relaxed)
             .wrapping_add(1);
-        let mut detached: Vec<Detached<T>> = Vec::new();
+        let mut detached = Vec::new();
         self.shards.turn(generation, |outdated| {
-            for chain in outdated.into_iter().flatten() {
-                if detached.try_reserve(1).is_ok() {
-                    detached.push(chain);
-                } else {
-                    self.discard_all(chain, DiscardReason::Aged);
-                }
-            }
+            self.set_aside(outdated, &mut detached, DiscardReason::Aged);
         });
         let loot = self.sweep(Take::Parked);
         self.discard_all(loot.into_iter().flatten(), DiscardReason::Aged);
         self.discard_all(detached.into_iter().flatten(), DiscardReason::Aged);
+    }
+
+    /// Keeps what came out of a shard until nothing is held; drops it now if there is no memory for that.
+    fn set_aside(&self, out: Outdated<T>, into: &mut Vec<Detached<T>>, reason: DiscardReason) {
+        for chain in out.into_iter().flatten() {
+            if into.try_reserve(1).is_ok() {
+                into.push(chain);
+            } else {
+                self.discard_all(chain, reason);
+            }
+        }
     }
 
     /// Drops everything that the pool holds, in every thread's cache and every shard. Items on loan are not
@@ -69,35 +74,43 @@ impl<T, F> Pool<T, F> {
     /// the pool stays usable.
     pub fn clear(&self) {
         let loot = self.sweep(Take::All);
-        self.discard_all(loot.into_iter().flatten(), DiscardReason::Cleared);
+        let mut detached = Vec::new();
+        // Shards whose producer is stopped or lost, a bit each.
+        let mut stuck = 0usize;
         for (number, shard) in self.shards.iter() {
-            let mut detached = [None, None];
+            let mut out = [None, None];
             let claimed = env::wait_until(|| match shard.try_claim() {
                 Some(mut claim) => {
-                    detached = [0, 1].map(|index| claim.detach(Parity::primary(index)));
+                    out = [0, 1].map(|index| claim.detach(Parity::primary(index)));
                     true
                 }
                 None => false,
             });
-            if claimed {
-                self.discard_all(
-                    detached.into_iter().flatten().flatten(),
-                    DiscardReason::Cleared,
-                );
-            } else {
-                // Its producer is stopped or lost; the tail is anybody's.
-                self.discard_all(shard.drain(), DiscardReason::Cleared);
+            if !claimed {
+                stuck |= 1 << number;
             }
+            self.set_aside(out, &mut detached, DiscardReason::Cleared);
             self.shards.unmark(Parity::primary(0), number);
             self.shards.unmark(Parity::primary(1), number);
+        }
+        // Only now, so that a destructor that panics keeps nothing in the pool.
+        self.discard_all(loot.into_iter().flatten(), DiscardReason::Cleared);
+        self.discard_all(detached.into_iter().flatten(), DiscardReason::Cleared);
+        for (number, shard) in self.shards.iter() {
+            if stuck & 1 << number != 0 {
+                // The tail is anybody's.
+                self.discard_all(shard.drain(), DiscardReason::Cleared);
+            }
         }
     }
 
     /// Visits all caches and takes items out of them.
     fn sweep(&self, take: Take) -> Vec<Loot<T>> {
         let mut loot = Vec::new();
+        // By twos, so that the number is never 0. It comes back after half the range of a word.
+        //
         // ORDERING: Relaxed. Only has to differ from the numbers of other sweeps under way.
-        let sweep = Sweep::new(self.sweeps.fetch_add(1, Ordering::Relaxed));
+        let sweep = Sweep::new(self.sweeps.fetch_add(2, Ordering::Relaxed));
         let mut revoked = false;
         for cache in self.caches.iter() {
             revoked |= sweep.revoke(cache);
@@ -148,15 +161,18 @@ impl<T, F> Pool<T, F> {
         let Some(every) = self.policy.every else {
             return 0;
         };
+        // ORDERING: Relaxed. A time; the exchange below makes one caller the one that turns. Before the look at the
+        // clock, so that a due time that is new to us is not far ahead of it.
+        let due = self.due.load(Ordering::Relaxed);
         let (now, period) = (millis(self.policy.now()), millis(every));
         // Zero means that nobody has asked yet.
         let next = now.wrapping_add(period) | 1;
-        // ORDERING: Relaxed. A time; the exchange below makes one caller the one that turns.
-        let due = self.due.load(Ordering::Relaxed);
-        let late = now.wrapping_sub(due) as isize;
-        if due != 0 && late < 0 {
+        // Not half the range of a word: on 32-bit targets that is passed after 25 idle days.
+        let ahead = due.wrapping_sub(now);
+        if due != 0 && ahead != 0 && ahead <= 2 * period {
             return 0;
         }
+        let late = now.wrapping_sub(due);
         // ORDERING: Relaxed, as above.
         if self
             .due
@@ -168,7 +184,7 @@ impl<T, F> Pool<T, F> {
         match due {
             0 => 0,
             // Nobody came by for a whole period more: what lies here has been idle for two.
-            _ if late as usize >= period => 2,
+            _ if late >= period => 2,
             _ => 1,
         }
     }

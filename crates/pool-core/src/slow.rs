@@ -180,12 +180,12 @@ impl<T, F> Pool<T, F> {
     #[cold]
     #[inline(never)]
     pub(crate) fn put_slow(&self, item: T) {
+        // First, so that a turn long overdue does not take the item that has just come.
+        self.turn_if_due(false);
         let cache = self.entry().filter(|_| self.caches_items());
         if let Some(item) = self.put_cached(cache, item) {
             self.shelve_one(item);
         }
-        // Last, because what it drops may panic.
-        self.turn_if_due(false);
     }
 
     /// Puts an item into the cache, making room by moving its older half to a shard; gives it back if that

@@ -9,8 +9,10 @@
 //! boxcar's and thread_local's.
 
 use core::fmt;
+use core::iter::Enumerate;
 use core::marker::PhantomData;
 use core::ptr;
+use core::slice;
 
 use crate::sync::{AtomicPtr, Ordering, const_unless_loom};
 
@@ -160,15 +162,37 @@ fn no_buckets<E, const BUCKETS: usize>() -> [AtomicPtr<E>; BUCKETS] {
 
 impl<E, const BUCKETS: usize> Drop for Table<E, BUCKETS> {
     fn drop(&mut self) {
-        for (bucket, entries) in self.buckets.iter().enumerate().skip(1) {
-            // ORDERING: Relaxed. We have the table exclusively, so every write to it happened before.
-            let entries = entries.load(Ordering::Relaxed);
-            if !entries.is_null() {
-                let slice = ptr::slice_from_raw_parts_mut(entries, 1 << (bucket - 1));
-                // SAFETY: made by `into_raw` of a boxed slice of this length in `get_or_make`, and exclusive.
-                drop(unsafe { Box::from_raw(slice) });
+        /// Takes the buckets out; frees those that are left when an entry's destructor has panicked.
+        struct Made<'a, E>(Enumerate<slice::Iter<'a, AtomicPtr<E>>>);
+
+        impl<E> Iterator for Made<'_, E> {
+            type Item = Box<[E]>;
+
+            fn next(&mut self) -> Option<Box<[E]>> {
+                self.0.find_map(|(bucket, entries)| {
+                    // ORDERING: Relaxed. We have the table exclusively, so every write to it happened before.
+                    let entries = entries.load(Ordering::Relaxed);
+                    if entries.is_null() {
+                        return None;
+                    }
+                    // Bucket 0 is null, so there is a bucket before this one.
+                    let slice = ptr::slice_from_raw_parts_mut(entries, 1 << (bucket - 1));
+                    // SAFETY: made by `into_raw` of a boxed slice of this length in `get_or_make`, exclusive, and passed
+                    // here once.
+                    Some(unsafe { Box::from_raw(slice) })
+                })
             }
         }
+
+        impl<E> Drop for Made<'_, E> {
+            fn drop(&mut self) {
+                self.for_each(drop);
+            }
+        }
+
+        Made(self.buckets.iter().enumerate())
+            .by_ref()
+            .for_each(drop);
     }
 }
 

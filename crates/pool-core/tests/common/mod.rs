@@ -229,3 +229,8 @@ pub(crate) const fn scaled(miri: usize, debug: usize, release: usize) -> usize {
         release
     }
 }
+
+/// [`elsewhere`], with a panic on the other thread going on on this one.
+pub(crate) fn elsewhere_planned(f: impl FnOnce() + Send) {
+    elsewhere(f);
+}
