@@ -120,6 +120,26 @@ fn growth_against_thief() {
     });
 }
 
+/// The rule itself: a ring that is empty now, and has no successor yet, is full when it gets one. A thief that
+/// looked for a value first and for the successor second would throw the ring away with its values.
+#[test]
+fn next_is_read_before_the_pop() {
+    let expected = [(None, vec![1, 2, 3]), (Some(1), vec![2, 3])];
+    explore("next before pop", 1, &expected, || {
+        let (mut producer, consumer) = filled(1);
+        assert_eq!(consumer.pop_tail(), Some(1));
+        let thief = thread::spawn({
+            let consumer = consumer.clone();
+            move || consumer.pop_tail()
+        });
+        for value in 1..=3 {
+            producer.push_head(value);
+        }
+        let stolen = thief.join().unwrap();
+        (stolen, rest(&consumer))
+    });
+}
+
 /// The same while a thief keeps a slot claimed: the ring is blocked, whatever there is room for.
 #[test]
 fn blocked_ring_against_thief() {
@@ -229,6 +249,18 @@ fn limit_against_thief() {
         let pushed = producer.try_push_head(4).is_ok();
         assert_eq!(thief.join().unwrap(), Some(1));
         (pushed, rest(&consumer))
+    });
+}
+
+/// Counting from outside while the chain grows: the walk meets the new ring whole or not at all.
+#[test]
+fn counting_against_growth() {
+    let expected = [(2, 2), (2, 3), (3, 2), (3, 3)].map(|(len, rings)| (len, rings * 2 - 2));
+    explore("counting", 1, &expected, || {
+        let (mut producer, consumer) = filled(2);
+        let counter = thread::spawn(move || (consumer.len(), consumer.capacity()));
+        producer.push_head(3);
+        counter.join().unwrap()
     });
 }
 
