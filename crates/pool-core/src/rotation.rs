@@ -49,6 +49,7 @@ impl<T, F> Pool<T, F> {
         let loot = self.sweep(Take::Parked);
         self.discard_all(loot.into_iter().flatten(), DiscardReason::Aged);
         self.discard_all(detached.into_iter().flatten(), DiscardReason::Aged);
+        self.shards.collect();
     }
 
     /// Keeps what came out of a shard until nothing is held; drops it now if there is no memory for that.
@@ -102,6 +103,7 @@ impl<T, F> Pool<T, F> {
                 self.discard_all(shard.drain(), DiscardReason::Cleared);
             }
         }
+        self.shards.collect();
     }
 
     /// Visits all caches and takes items out of them.

@@ -85,6 +85,13 @@ impl<T> Shard<T> {
         })
     }
 
+    /// Frees the memory of unlinked rings.
+    pub(crate) fn collect(&self) {
+        for chain in &self.chains {
+            chain.collect();
+        }
+    }
+
     /// How many items the shard holds.
     pub(crate) fn len(&self) -> usize {
         self.chains.iter().map(Chain::len).sum()

@@ -170,6 +170,13 @@ impl<T> Shards<T> {
         }
     }
 
+    /// Frees the memory of rings that were unlinked, as far as no thread may still look at them.
+    pub(crate) fn collect(&self) {
+        for (_, shard) in self.iter() {
+            shard.collect();
+        }
+    }
+
     /// Brings a claimed shard to a generation, and the occupancy with it.
     pub(crate) fn catch_up(
         &self,
