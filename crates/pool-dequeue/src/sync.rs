@@ -72,6 +72,8 @@ mod imp {
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::hint::spin_loop;
+    /// Ends the search below this point: for waiting loops, whose every further round is the same again.
+    pub(crate) use loom::skip_branch;
     /// In place of `alloc::sync::Arc`, so that models see its ordering and its leaks.
     pub(crate) use loom::sync::Arc;
     use loom::sync::atomic as stock;
