@@ -16,12 +16,15 @@ pub(crate) struct Step {
     pub(crate) hint: Option<String>,
 }
 
+/// A check that xtask makes itself: what it found out, or what is wrong.
+pub(crate) type Check = Box<dyn FnOnce(&mut Job<'_>) -> Result<String, String>>;
+
 /// What a step does.
 pub(crate) enum Action {
     /// Runs a program; it passes if the program does.
     Run(Invocation),
     /// Checks something itself; the `Ok` text goes into the summary.
-    Check(Box<dyn FnOnce(&mut Job<'_>) -> Result<String, String>>),
+    Check(Check),
     /// Cannot be done on this machine.
     Skip {
         /// What is missing.

@@ -347,7 +347,7 @@ mod unix {
     fn run_bound(tree: &Tree) -> Said {
         let probe = tree.0.join("probe");
         fs::write(&probe, "x").unwrap();
-        fs::set_permissions(&probe, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&probe, fs::Permissions::from_mode(0o000)).unwrap();
         let root = fs::read(&probe).is_ok();
         fs::remove_file(&probe).unwrap();
         if !root {
@@ -370,7 +370,7 @@ mod unix {
     }
 
     fn close(path: &Path) {
-        fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
     }
 
     #[test]
