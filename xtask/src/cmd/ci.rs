@@ -43,8 +43,9 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         }
     }
     if args.has("--list") {
+        let width = steps.iter().map(|step| step.name.len()).max().unwrap_or(0);
         for step in &steps {
-            println!("{:40}{}", step.name, told(&step.action));
+            println!("{:width$}  {}", step.name, told(&step.action));
         }
         return Ok(ExitCode::SUCCESS);
     }
