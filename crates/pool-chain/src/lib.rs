@@ -6,6 +6,9 @@ extern crate alloc;
 extern crate std;
 
 mod batch;
+#[cfg(doctest)]
+mod compile_fail;
+pub mod design;
 mod detached;
 mod error;
 mod handle;

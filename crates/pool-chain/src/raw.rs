@@ -37,7 +37,7 @@ pub const FIRST_CAPACITY: usize = if cfg!(pool_loom) {
 const BLOCKED_DOUBLES_BELOW: usize = 64;
 
 /// A ring is judged too big or not after this many times its capacity in pushes …
-const LAPS_PER_JUDGEMENT: usize = 4;
+const LAPS_PER_JUDGEMENT: usize = 2;
 /// … and no sooner than this, so that what shrinking and growing again cost is spread thin.
 const MIN_PUSHES_PER_JUDGEMENT: usize = 1024;
 

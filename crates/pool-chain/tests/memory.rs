@@ -215,7 +215,7 @@ fn light_use_shrinks() {
     let big = producer.capacity();
     assert!(MAX_CAPACITY < BURST || big >= BURST / 2, "{big} slots");
     // The first judgement still knows of the burst; the second does not.
-    for number in 0..5 * big.max(1024) {
+    for number in 0..3 * big.max(1024) {
         producer.push_head(number);
         producer.push_head(number);
         producer.pop_head();
