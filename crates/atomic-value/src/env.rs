@@ -37,6 +37,12 @@ mod imp {
         }
         done()
     }
+
+    /// Whether destructors of thread-locals run outside of the world that they belong to.
+    #[inline(always)]
+    pub(crate) fn is_torn_down() -> bool {
+        false
+    }
 }
 
 #[cfg(pool_loom)]
@@ -46,11 +52,25 @@ mod imp {
     /// One, so that a second guard of a thread meets the counting path.
     pub(crate) const DEBTS: usize = 1;
 
+    /// How many looks are worth exploring. A look changes nothing, so what can follow the third can follow the second.
+    const LOOKS: u32 = 2;
+
     /// Waits for ever: a model's threads are all scheduled.
     pub(crate) fn wait_until(mut done: impl FnMut() -> bool) -> bool {
+        let mut looks = 0;
         while !done() {
+            looks += 1;
+            if looks == LOOKS {
+                crate::sync::skip_branch();
+            }
             crate::sync::yield_now();
         }
         true
+    }
+
+    /// A model that has failed is unwound first and loses its thread-locals afterwards, when its atomics are
+    /// gone.
+    pub(crate) fn is_torn_down() -> bool {
+        std::thread::panicking()
     }
 }

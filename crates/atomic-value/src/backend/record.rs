@@ -102,8 +102,9 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(record) = self.0.take() {
-            record.release();
+        match self.0.take() {
+            Some(record) if !env::is_torn_down() => record.release(),
+            _ => {}
         }
     }
 }
