@@ -93,6 +93,11 @@ impl<T> Batch<T> {
     /// items again.
     pub(crate) unsafe fn append(&mut self, from: *const T, count: usize) {
         debug_assert!(self.len + count <= Self::CAPACITY);
+        if count == 0 {
+            // The room is not aligned for a type that never finds a place in it, and copying nothing to a place that
+            // is not aligned is not allowed.
+            return;
+        }
         let place = self.place(self.len);
         // SAFETY: the caller's; the room is ours alone, so the two do not overlap.
         unsafe { ptr::copy_nonoverlapping(from, place, count) };
@@ -157,9 +162,11 @@ impl<T> Iterator for Drain<'_, T> {
 impl<T> Drop for Drain<'_, T> {
     fn drop(&mut self) {
         let left = self.batch.len - self.next;
-        let (from, to) = (self.batch.place(self.next), self.batch.place(0));
-        // SAFETY: `left` items lie from `next` on; what lay below has been given out.
-        unsafe { ptr::copy(from, to, left) };
+        if left != 0 {
+            let (from, to) = (self.batch.place(self.next), self.batch.place(0));
+            // SAFETY: `left` items lie from `next` on; what lay below has been given out.
+            unsafe { ptr::copy(from, to, left) };
+        }
         self.batch.len = left;
     }
 }
@@ -195,6 +202,11 @@ mod tests {
         struct Strict;
         assert_eq!(Batch::<Strict>::CAPACITY, 0);
         assert!(Batch::new().push(Strict).is_err());
+        // Moving nothing in or out is fine.
+        let mut strict = Batch::<Strict>::new();
+        // SAFETY: no items are copied.
+        unsafe { strict.append(ptr::dangling(), 0) };
+        assert_eq!(strict.drain().count(), 0);
         assert!(Batch::new().push([0u8; 5000]).is_err());
         let mut units = Batch::new();
         for _ in 0..64 {
