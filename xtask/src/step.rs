@@ -45,11 +45,8 @@ impl Step {
     }
 
     /// A step that runs cargo.
-    pub(crate) fn cargo<A: Into<OsString>>(
-        name: impl Into<String>,
-        args: impl IntoIterator<Item = A>,
-    ) -> Self {
-        Self::run(name, Invocation::cargo(args))
+    pub(crate) fn cargo(name: impl Into<String>, line: impl Words) -> Self {
+        Self::run(name, Invocation::cargo(line))
     }
 
     /// A step that xtask does itself.
@@ -81,9 +78,26 @@ impl Step {
         }
     }
 
+    /// Skips the step where a component of the toolchain is missing.
+    pub(crate) fn needs_component(self, component: &str, present: bool) -> Self {
+        if present {
+            return self;
+        }
+        let reason = format!("not installed: rustup component add {component}");
+        Self::skip(self.name, component, reason)
+    }
+
     /// What to say when the step fails.
     pub(crate) fn on_failure(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// More arguments for the step's program, as they are.
+    pub(crate) fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        if let Action::Run(invocation) = &mut self.action {
+            invocation.args.extend(args.into_iter().map(Into::into));
+        }
         self
     }
 
@@ -128,14 +142,11 @@ pub(crate) struct Invocation {
 }
 
 impl Invocation {
-    /// Any program.
-    pub(crate) fn new<A: Into<OsString>>(
-        program: impl Into<OsString>,
-        args: impl IntoIterator<Item = A>,
-    ) -> Self {
+    /// Any program and its arguments.
+    pub(crate) fn new(program: impl Into<OsString>, line: impl Words) -> Self {
         Self {
             program: program.into(),
-            args: args.into_iter().map(Into::into).collect(),
+            args: line.words(),
             env: Vec::new(),
             dir: None,
             at_least: None,
@@ -143,24 +154,27 @@ impl Invocation {
     }
 
     /// The cargo that runs xtask.
-    pub(crate) fn cargo<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> Self {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        Self::new(cargo, args)
+    pub(crate) fn cargo(line: impl Words) -> Self {
+        Self::new(
+            std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+            line,
+        )
     }
 
     /// The cargo of another toolchain.
-    pub(crate) fn cargo_of<A: Into<OsString>>(
-        toolchain: &str,
-        args: impl IntoIterator<Item = A>,
-    ) -> Self {
-        let head = ["run", toolchain, "cargo"].into_iter().map(OsString::from);
-        let args: Vec<OsString> = head.chain(args.into_iter().map(Into::into)).collect();
+    pub(crate) fn cargo_of(toolchain: &str, line: impl Words) -> Self {
         // Set by the cargo that runs xtask, they would lead the other one to the wrong compiler.
-        let mut this = Self::new("rustup", args)
+        Self::new("rustup", ["run", toolchain, "cargo"])
+            .args(line.words())
             .without("RUSTC")
-            .without("RUSTDOC");
-        this.env.push(("CARGO".to_owned(), None));
-        this
+            .without("RUSTDOC")
+            .without("CARGO")
+    }
+
+    /// More arguments, as they are.
+    pub(crate) fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
     }
 
     /// Sets a variable.
@@ -202,6 +216,37 @@ impl Invocation {
     }
 }
 
+/// A command line, or the arguments in it.
+pub(crate) trait Words {
+    /// One by one.
+    fn words(self) -> Vec<OsString>;
+}
+
+/// Split at spaces: for lines that are written down here, not for paths.
+impl Words for &str {
+    fn words(self) -> Vec<OsString> {
+        self.split_whitespace().map(OsString::from).collect()
+    }
+}
+
+impl Words for &String {
+    fn words(self) -> Vec<OsString> {
+        self.as_str().words()
+    }
+}
+
+impl<A: Into<OsString>, const N: usize> Words for [A; N] {
+    fn words(self) -> Vec<OsString> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
+impl<A: Into<OsString>> Words for Vec<A> {
+    fn words(self) -> Vec<OsString> {
+        self.into_iter().map(Into::into).collect()
+    }
+}
+
 /// Quotes what a shell would split.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
@@ -218,7 +263,8 @@ mod tests {
 
     #[test]
     fn command_lines_can_be_pasted() {
-        let step = Step::run("x", Invocation::new("/usr/bin/cargo", ["test", "it's"]))
+        let step = Step::run("x", Invocation::new("/usr/bin/cargo", "test"))
+            .args(["it's"])
             .env("RUSTFLAGS", "--cfg pool_loom")
             .at_least(1);
         let Action::Run(invocation) = step.action else {

@@ -24,23 +24,23 @@ fn answer(invocation: &Invocation) -> Option<String> {
         .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whether `cargo nextest` is there.
-pub(crate) fn has_nextest() -> bool {
-    answer(&Invocation::cargo(["nextest", "--version"])).is_some()
+/// Whether cargo has this subcommand.
+pub(crate) fn has_subcommand(name: &str) -> bool {
+    answer(&Invocation::cargo(&format!("{name} --version"))).is_some()
 }
 
 /// Whether `core` for a target is installed.
 pub(crate) fn has_target(target: &str) -> bool {
     answer(&Invocation::new(
         "rustc",
-        ["--print", "target-libdir", "--target", target],
+        &format!("--print target-libdir --target {target}"),
     ))
     .is_some_and(|path| std::path::Path::new(path.trim()).is_dir())
 }
 
 /// The name by which rustup knows a toolchain of this release (`1.85`), or none.
 pub(crate) fn toolchain(release: &str) -> Option<String> {
-    let list = answer(&Invocation::new("rustup", ["toolchain", "list"]))?;
+    let list = answer(&Invocation::new("rustup", "toolchain list"))?;
     list.lines()
         .filter_map(|line| line.split_whitespace().next())
         .find(|name| {
@@ -53,6 +53,6 @@ pub(crate) fn toolchain(release: &str) -> Option<String> {
 /// The name of a nightly toolchain with Miri, or none.
 pub(crate) fn nightly_with_miri() -> Option<String> {
     let nightly = toolchain("nightly")?;
-    answer(&Invocation::cargo_of(&nightly, ["miri", "--version"]))?;
+    answer(&Invocation::cargo_of(&nightly, "miri --version"))?;
     Some(nightly)
 }

@@ -161,7 +161,7 @@ pub(crate) fn value<'m>(manifest: &'m str, table: &str, key: &str) -> Option<&'m
 
 /// Asks cargo where it builds: it may be told by a variable or by several files.
 fn target_directory(root: &Path) -> Result<PathBuf, String> {
-    let invocation = Invocation::cargo(["metadata", "--no-deps", "--format-version", "1"]);
+    let invocation = Invocation::cargo("metadata --no-deps --format-version 1");
     let output = std::process::Command::new(&invocation.program)
         .args(&invocation.args)
         .current_dir(root)

@@ -112,7 +112,7 @@ fn build(job: &mut Job<'_>, folder: &Path) -> Result<Program, String> {
     // The same versions as in the workspace, and no need to ask the registry.
     put("Cargo.lock", &workspace::read(&root.join("Cargo.lock"))?)?;
     let target = folder.join("target");
-    let build = Invocation::cargo(["build", "--release", "--quiet"])
+    let build = Invocation::cargo("build --release --quiet")
         .in_dir(folder)
         .env("CARGO_TARGET_DIR", &target)
         .env("RUSTFLAGS", "-C codegen-units=16 --emit=asm,link")

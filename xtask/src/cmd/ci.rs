@@ -94,8 +94,11 @@ fn examples(krate: &Crate) -> Vec<Step> {
         .collect();
     names.sort();
     let step = |example: &String| {
-        let args = ["run", "-p", &krate.name, "--example", example];
-        Step::cargo(format!("example {example} of {}", krate.name), args)
+        let name = &krate.name;
+        Step::cargo(
+            format!("example {example} of {name}"),
+            &format!("run -p {name} --example {example}"),
+        )
     };
     names.iter().map(step).collect()
 }

@@ -1,7 +1,6 @@
 //! `demo`: compresses real files with and without the pool and prints what it saved. All arguments,
 //! `--help` included, are those of the example that it builds and runs.
 
-use std::ffi::OsString;
 use std::process::{Command as Process, ExitCode};
 
 use super::Command;
@@ -20,19 +19,10 @@ pub(super) const COMMAND: Command = Command {
 };
 
 /// Builds and runs the example.
-const RUN: &[&str] = &[
-    "run",
-    "--release",
-    "-p",
-    "pool-core",
-    "--example",
-    "compress",
-    "--",
-];
+const RUN: &str = "run --release -p pool-core --example compress --";
 
 fn run(_: &Workspace, args: &Args) -> Result<ExitCode, String> {
-    let given = args.rest.iter().cloned();
-    let invocation = Invocation::cargo(RUN.iter().map(OsString::from).chain(given));
+    let invocation = Invocation::cargo(RUN).args(&args.rest);
     // In the caller's folder and on the caller's terminal: this is a program, not a check.
     let status = Process::new(&invocation.program)
         .args(&invocation.args)
@@ -48,9 +38,9 @@ fn run(_: &Workspace, args: &Args) -> Result<ExitCode, String> {
 /// The demo on a small tree.
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let tree = workspace.root().join("crates").join("pool-dequeue");
-    let args = RUN
-        .iter()
-        .map(OsString::from)
-        .chain(["--passes".into(), "2".into(), tree.into()]);
-    vec![Step::cargo("demo", args)]
+    vec![
+        Step::cargo("demo", RUN)
+            .args(["--passes", "2"])
+            .args([tree]),
+    ]
 }

@@ -6,6 +6,7 @@ use super::Command;
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
 use crate::step::Step;
+use crate::tools;
 use crate::workspace::Workspace;
 
 pub(super) const COMMAND: Command = Command {
@@ -27,12 +28,16 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let steps = if args.has("--check") {
         steps()
     } else {
-        vec![Step::cargo("fmt", ["fmt", "--all"])]
+        vec![fmt("fmt --all")]
     };
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
 
 /// The check.
 pub(super) fn steps() -> Vec<Step> {
-    vec![Step::cargo("fmt", ["fmt", "--all", "--check"]).on_failure("`cargo xtask fmt` formats it")]
+    vec![fmt("fmt --all --check").on_failure("`cargo xtask fmt` formats it")]
+}
+
+fn fmt(line: &str) -> Step {
+    Step::cargo("fmt", line).needs_component("rustfmt", tools::has_subcommand("fmt"))
 }

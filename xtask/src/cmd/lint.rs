@@ -6,6 +6,7 @@ use super::{Command, loom, tidy};
 use crate::args::Args;
 use crate::runner::{self, Options};
 use crate::step::Step;
+use crate::tools;
 use crate::workspace::Workspace;
 
 pub(super) const COMMAND: Command = Command {
@@ -29,39 +30,33 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
 /// All but tidy.
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let mut steps = vec![
-        Step::cargo(
-            "lock file",
-            ["metadata", "--locked", "--format-version", "1"],
-        )
-        .on_failure("a manifest changed: run any cargo command and commit Cargo.lock"),
-        Step::cargo(
-            "clippy",
-            ["clippy", "--all-targets", "--", "-D", "warnings"],
-        ),
+        Step::cargo("lock file", "metadata --locked --format-version 1")
+            .on_failure("a manifest changed: run any cargo command and commit Cargo.lock"),
+        clippy("clippy", "--all-targets"),
     ];
     for krate in workspace
         .crates()
         .iter()
         .filter(|krate| krate.has_default_features)
     {
-        let args = [
-            "clippy",
-            "-p",
-            &krate.name,
-            "--no-default-features",
-            "--all-targets",
-        ];
-        let args = args.into_iter().chain(["--", "-D", "warnings"]);
-        steps.push(Step::cargo(
-            format!("clippy {}, no default features", krate.name),
-            args,
+        let name = &krate.name;
+        let which = format!("-p {name} --no-default-features --all-targets");
+        steps.push(clippy(
+            format!("clippy {name}, no default features"),
+            &which,
         ));
     }
     steps.extend(loom::lint(workspace));
     steps.push(
-        Step::cargo("rustdoc", ["doc", "--no-deps"])
+        Step::cargo("rustdoc", "doc --no-deps")
             .env("RUSTDOCFLAGS", "-D warnings")
             .on_failure("`cargo doc --no-deps --open` shows the page"),
     );
     steps
+}
+
+/// A run of clippy in which a warning is an error.
+pub(super) fn clippy(name: impl Into<String>, which: &str) -> Step {
+    Step::cargo(name, &format!("clippy {which} -- -D warnings"))
+        .needs_component("clippy", tools::has_subcommand("clippy"))
 }

@@ -1,9 +1,10 @@
 //! `loom`: the models, each in every interleaving up to a bound.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::Command;
+use super::{Command, lint};
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
 use crate::step::Step;
@@ -36,14 +37,9 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     if bound.parse::<usize>().is_err() {
         return Err(format!("--preemptions {bound} is no number"));
     }
-    let filter: Vec<_> = args
-        .rest
-        .iter()
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
     let steps = chosen
         .iter()
-        .map(|name| step(workspace, name, bound, &filter))
+        .map(|name| step(workspace, name, bound, &args.rest))
         .collect();
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
@@ -61,43 +57,25 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
 
 /// Clippy over the code that exists for the model checker only.
 pub(super) fn lint(workspace: &Workspace) -> Option<Step> {
-    let crates: Vec<_> = with_models(workspace)
-        .flat_map(|krate| ["-p", &krate.name])
+    let crates: String = with_models(workspace)
+        .map(|krate| format!("-p {} ", krate.name))
         .collect();
     if crates.is_empty() {
         return None;
     }
-    let args = ["clippy"].into_iter().chain(crates);
-    let args = args.chain([
-        "--features",
-        "loom",
-        "--lib",
-        "--test",
-        "loom",
-        "--",
-        "-D",
-        "warnings",
-    ]);
-    Some(with_loom(Step::cargo("clippy, models", args), workspace))
+    let which = format!("{crates} --features loom --lib --test loom");
+    Some(with_loom(lint::clippy("clippy, models", &which), workspace))
 }
 
-fn step(workspace: &Workspace, name: &str, bound: &str, filter: &[String]) -> Step {
-    let args = [
-        "test",
-        "-p",
-        name,
-        "--release",
-        "--features",
-        "loom",
-        "--test",
-        "loom",
-        "--",
-    ];
-    let args = args.into_iter().chain(filter.iter().map(String::as_str));
-    with_loom(Step::cargo(format!("loom {name}"), args), workspace)
-        .env("LOOM_MAX_PREEMPTIONS", bound)
-        .at_least(1)
-        .on_failure("docs/TESTING.md says how to replay one interleaving")
+fn step(workspace: &Workspace, name: &str, bound: &str, filter: &[OsString]) -> Step {
+    let line = format!("test -p {name} --release --features loom --test loom --");
+    with_loom(
+        Step::cargo(format!("loom {name}"), &line).args(filter),
+        workspace,
+    )
+    .env("LOOM_MAX_PREEMPTIONS", bound)
+    .at_least(1)
+    .on_failure("docs/TESTING.md says how to replay one interleaving")
 }
 
 /// Sets the model checker's flags, and removes the variables that make a run that was cut short pass.

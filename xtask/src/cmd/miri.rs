@@ -1,5 +1,6 @@
 //! `miri`: the tests under Miri, which finds undefined behaviour that no run on a machine shows.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use super::Command;
@@ -35,18 +36,13 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let seeds: u32 = seeds
         .parse()
         .map_err(|_| format!("--seeds {seeds} is no number"))?;
-    let filter: Vec<_> = args
-        .rest
-        .iter()
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
     let crates = workspace
         .crates()
         .iter()
         .filter(|krate| chosen.contains(&krate.name.as_str()));
     let steps = match tools::nightly_with_miri() {
         Some(nightly) => crates
-            .flat_map(|krate| steps(&nightly, krate, seeds, &filter))
+            .flat_map(|krate| steps(&nightly, krate, seeds, &args.rest))
             .collect(),
         None => vec![Step::skip(
             "miri",
@@ -58,7 +54,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
 }
 
 /// One crate under each model of aliasing that it is meant for.
-fn steps(nightly: &str, krate: &Crate, seeds: u32, filter: &[String]) -> Vec<Step> {
+fn steps(nightly: &str, krate: &Crate, seeds: u32, filter: &[OsString]) -> Vec<Step> {
     let seeds = format!(" -Zmiri-many-seeds=0..{seeds}");
     let models: &[(&str, &str)] = if OVER_EPOCH.contains(&krate.name.as_str()) {
         &[(
@@ -77,12 +73,13 @@ fn steps(nightly: &str, krate: &Crate, seeds: u32, filter: &[String]) -> Vec<Ste
     models
         .iter()
         .map(|(model, flags)| {
-            let args = ["miri", "test", "-p", &krate.name, "--tests", "--"].into_iter();
-            let args = args.chain(filter.iter().map(String::as_str));
-            let run = Invocation::cargo_of(nightly, args).env(
-                "MIRIFLAGS",
-                format!("-Zmiri-disable-isolation {flags}{seeds}"),
-            );
+            let run =
+                Invocation::cargo_of(nightly, &format!("miri test -p {} --tests --", krate.name))
+                    .args(filter)
+                    .env(
+                        "MIRIFLAGS",
+                        format!("-Zmiri-disable-isolation {flags}{seeds}"),
+                    );
             Step::run(format!("miri {}, {model}", krate.name), run)
                 .at_least(1)
                 .on_failure("the seed that failed is in the output: -Zmiri-seed=N repeats it")

@@ -60,7 +60,7 @@ fn try_out(job: &mut Job<'_>, name: &str) -> Result<String, String> {
     let folder = std::env::temp_dir().join(format!("outside-{name}-{}", std::process::id()));
     let result = examples.iter().try_for_each(|example| {
         write_project(&folder, name, &path, &lock, example)?;
-        let run = Invocation::cargo(["run", "--quiet"])
+        let run = Invocation::cargo("run --quiet")
             .in_dir(&folder)
             .env("CARGO_TARGET_DIR", &target);
         job.run(&run).map(drop)

@@ -23,7 +23,7 @@ pub(super) const COMMAND: Command = Command {
 };
 
 /// The crate that works without `std`, and the features that keep it so.
-const NO_STD: (&str, &[&str]) = ("pool-dequeue", &["", "alloc"]);
+const NO_STD: (&str, &[Option<&str>]) = ("pool-dequeue", &[None, Some("alloc")]);
 
 /// Machines without an operating system, on which only [`NO_STD`] can be built: one with 32-bit
 /// atomics at most.
@@ -56,26 +56,18 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let (krate, features) = NO_STD;
     for target in BARE {
         for feature in features {
-            let name = format!("{target}, {krate} {feature}");
-            let args = [
-                "check",
-                "-p",
-                krate,
-                "--no-default-features",
-                "--target",
+            let line = format!("check -p {krate} --no-default-features --target {target}");
+            let features = feature.iter().flat_map(|feature| ["--features", *feature]);
+            let name = format!("{target}, {krate} {}", feature.unwrap_or_default());
+            steps.push(needs(
                 target,
-            ];
-            let args = args.into_iter().chain(["--features", feature]);
-            steps.push(needs(target, Step::cargo(name.trim_end(), args)));
+                Step::cargo(name.trim_end(), &line).args(features),
+            ));
         }
     }
     for target in HOSTED {
-        let crates = workspace
-            .crates()
-            .iter()
-            .flat_map(|krate| ["-p", &krate.name]);
-        let args = ["check", "--target", target].into_iter().chain(crates);
-        steps.push(needs(target, Step::cargo(*target, args)));
+        let line = format!("check --target {target} {}", every_crate(workspace));
+        steps.push(needs(target, Step::cargo(*target, &line)));
     }
     steps.push(oldest_rust(workspace));
     steps
@@ -83,10 +75,17 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
 
 /// A crate with nothing switched on.
 fn bare_features(name: &str) -> Step {
-    Step::cargo(
-        format!("check {name}, no default features"),
-        ["check", "-p", name, "--no-default-features"],
-    )
+    let line = format!("check -p {name} --no-default-features");
+    Step::cargo(format!("check {name}, no default features"), &line)
+}
+
+/// The options that choose the published crates.
+fn every_crate(workspace: &Workspace) -> String {
+    workspace
+        .crates()
+        .iter()
+        .map(|krate| format!("-p {} ", krate.name))
+        .collect()
 }
 
 /// The step, or that its target is missing.
@@ -110,12 +109,8 @@ fn oldest_rust(workspace: &Workspace) -> Step {
         let reason = format!("not installed: rustup toolchain install {release} --profile minimal");
         return Step::skip(&name, &name, reason);
     };
-    let crates = workspace
-        .crates()
-        .iter()
-        .flat_map(|krate| ["-p", &krate.name]);
-    let args = ["check", "--locked"].into_iter().chain(crates);
-    let run = Invocation::cargo_of(&toolchain, args)
+    let line = format!("check --locked {}", every_crate(workspace));
+    let run = Invocation::cargo_of(&toolchain, &line)
         .env("CARGO_TARGET_DIR", workspace.target_for("oldest-rust"));
     Step::run(&name, run).on_failure("rust-version in the root Cargo.toml is a promise")
 }
@@ -127,9 +122,9 @@ fn no_std(job: &mut Job<'_>) -> Result<String, String> {
     let (krate, features) = NO_STD;
     let folder = job.workspace.target_for("no-std");
     for feature in features {
-        probe(job, &folder, krate, feature, "")?;
+        probe(job, &folder, krate, *feature, "")?;
     }
-    match probe(job, &folder, krate, "", "extern crate std;\n") {
+    match probe(job, &folder, krate, None, "extern crate std;\n") {
         Ok(()) => Err("the probe compiles with std in it: it proves nothing".to_owned()),
         Err(_) => Ok(format!("{krate} with {} sets of features", features.len())),
     }
@@ -139,16 +134,16 @@ fn probe(
     job: &mut Job<'_>,
     folder: &Path,
     krate: &str,
-    feature: &str,
+    feature: Option<&str>,
     more: &str,
 ) -> Result<(), String> {
     let root = job.workspace.root();
     let path = format!("{:?}", root.join("crates").join(krate).to_string_lossy());
+    let features: Vec<_> = feature.into_iter().collect();
     let manifest = format!(
         "[package]\nname = \"no-std-probe\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies.{krate}]\npath = {path}\ndefault-features = false\nfeatures = [{feature:?}]\n\n[workspace]\n"
+         [dependencies.{krate}]\npath = {path}\ndefault-features = false\nfeatures = {features:?}\n\n[workspace]\n"
     );
-    let manifest = manifest.replace("[\"\"]", "[]");
     let source = format!(
         "//! A program's only panic handler.\n#![no_std]\n{more}use {} as _;\n\
          #[panic_handler]\nfn panic(_: &core::panic::PanicInfo<'_>) -> ! {{\n    loop {{}}\n}}\n",
@@ -164,7 +159,7 @@ fn probe(
     put("Cargo.toml", &manifest)?;
     put("src/lib.rs", &source)?;
     put("Cargo.lock", &workspace::read(&root.join("Cargo.lock"))?)?;
-    let check = Invocation::cargo(["check", "--quiet"])
+    let check = Invocation::cargo("check --quiet")
         .in_dir(folder)
         .env("CARGO_TARGET_DIR", folder.join("target"));
     job.run(&check).map(drop)

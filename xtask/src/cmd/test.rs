@@ -44,36 +44,35 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
 
-/// The head of the command line that runs tests other than doctests.
-fn runner_args() -> &'static [&'static str] {
-    if tools::has_nextest() {
-        &["nextest", "run", "--no-fail-fast"]
+/// A step that runs tests other than doctests.
+fn tests(name: String, which: &str) -> Step {
+    let run = if tools::has_subcommand("nextest") {
+        "nextest run --no-fail-fast"
     } else {
-        &["test", "--no-fail-fast", "--tests", "--examples"]
-    }
+        "test --no-fail-fast --tests --examples"
+    };
+    Step::cargo(name, &format!("{run} {which}")).at_least(1)
 }
 
-/// A step that runs tests.
-fn tests<'a>(name: String, args: impl IntoIterator<Item = &'a str>) -> Step {
-    let args: Vec<&str> = runner_args().iter().copied().chain(args).collect();
-    Step::cargo(name, args).at_least(1)
+/// A step that runs doctests.
+fn doctests(name: impl Into<String>, which: &str) -> Step {
+    Step::cargo(name, &format!("test --doc {which}")).at_least(1)
 }
 
 /// One crate, as if nothing else existed.
 pub(super) fn alone(krate: &Crate) -> Vec<Step> {
     let name = krate.name.as_str();
     let mut steps = vec![
-        tests(format!("test {name}"), ["-p", name]),
-        Step::cargo(format!("doctest {name}"), ["test", "--doc", "-p", name]).at_least(1),
+        tests(format!("test {name}"), &format!("-p {name}")),
+        doctests(format!("doctest {name}"), &format!("-p {name}")),
     ];
     if krate.has_default_features {
-        let bare = "--no-default-features";
-        steps.push(tests(
-            format!("test {name}, no default features"),
-            ["-p", name, bare],
+        let which = format!("-p {name} --no-default-features");
+        steps.push(tests(format!("test {name}, no default features"), &which));
+        steps.push(doctests(
+            format!("doctest {name}, no default features"),
+            &which,
         ));
-        let args = ["test", "--doc", "-p", name, bare];
-        steps.push(Step::cargo(format!("doctest {name}, no default features"), args).at_least(1));
     }
     steps
 }
@@ -81,22 +80,14 @@ pub(super) fn alone(krate: &Crate) -> Vec<Step> {
 /// The whole workspace; xtask's doctests are the README.
 pub(super) fn together() -> Vec<Step> {
     vec![
-        tests("test together".to_owned(), []),
-        Step::cargo("doctest together, with the README", ["test", "--doc"]).at_least(1),
+        tests("test together".to_owned(), ""),
+        doctests("doctest together, with the README", ""),
     ]
 }
 
 /// One crate, optimised, with the tests that are too long for a debug build.
 pub(super) fn long(krate: &Crate) -> Step {
-    let name = krate.name.as_str();
-    let args = [
-        "test",
-        "--release",
-        "-p",
-        name,
-        "--tests",
-        "--",
-        "--include-ignored",
-    ];
-    Step::cargo(format!("long tests {name}"), args).at_least(1)
+    let name = &krate.name;
+    let line = format!("test --release -p {name} --tests -- --include-ignored");
+    Step::cargo(format!("long tests {name}"), &line).at_least(1)
 }
