@@ -1,0 +1,376 @@
+//! Threads that come and go: steals between them, caches of idle and dead ones, and use of a pool while a thread
+//! tears down its thread-locals.
+
+#![cfg(not(pool_loom))]
+
+mod common;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Barrier, Mutex};
+use std::thread;
+
+use common::{Item, Ledger, Shape, elsewhere, scaled, with_shapes};
+use pool_core::{Pool, Pooled, PooledOwned};
+
+/// What a thread puts beyond its own cache, others find.
+#[test]
+fn others_find_what_a_cache_has_no_room_for() {
+    with_shapes(|shape| {
+        let ledger = Ledger::new();
+        let pool = shape.pool(ledger.maker());
+        let put = 2 * shape.depth + 10;
+        (0..put).for_each(|_| pool.put(ledger.item()));
+        let beyond = pool.stats().idle - pool.stats().idle_in_caches;
+        assert!(
+            beyond >= put - shape.depth,
+            "more in caches than they have room for"
+        );
+        let found = elsewhere(|| std::iter::from_fn(|| pool.try_take()).count());
+        assert_eq!(found, beyond, "all that is not in our cache, and no more");
+        let stats = pool.stats();
+        assert_eq!(stats.hits(), found as u64);
+        assert!(stats.shard_hits + stats.steals > 0);
+        // What is left is ours.
+        let rest = std::iter::from_fn(|| pool.try_take()).count();
+        assert_eq!((found + rest, pool.stats().idle), (put, 0));
+    });
+}
+
+/// With threads whose first shards differ, items travel by steals alone, in batches where the thief has a cache.
+#[test]
+fn steals() {
+    for depth in [0, 1, 2, 64] {
+        let ledger = Ledger::new();
+        let pool = Shape { depth, shards: 8 }.pool(ledger.maker());
+        // Several shards are made when threads meet at one.
+        for _ in 0..1000 {
+            let barrier = Barrier::new(2);
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        for _ in 0..scaled(3, 50, 50) {
+                            let items: Vec<_> = (0..depth + 4).map(|_| pool.take()).collect();
+                            items.into_iter().for_each(|item| pool.put(item));
+                        }
+                    });
+                }
+            });
+            if pool.stats().shards > 1 {
+                break;
+            }
+        }
+        if pool.stats().shards == 1 {
+            // Never two threads at the same shard: a machine with one processor.
+            continue;
+        }
+        // Four threads put into the shards that are theirs; one takes it all. Their numbers, and so their shards, are
+        // up to what runs beside this test.
+        for _ in 0..100 {
+            let (filled, emptied) = (Barrier::new(4), Barrier::new(4));
+            thread::scope(|scope| {
+                for number in 0..4 {
+                    let (pool, ledger, filled, emptied) = (&pool, &ledger, &filled, &emptied);
+                    scope.spawn(move || {
+                        (0..depth + 50).for_each(|_| pool.put(ledger.item()));
+                        filled.wait();
+                        if number == 0 {
+                            assert!(std::iter::from_fn(|| pool.try_take()).count() > 0);
+                        }
+                        emptied.wait();
+                    });
+                }
+            });
+            if pool.stats().steals > 0 {
+                break;
+            }
+        }
+        let stats = pool.stats();
+        assert!(stats.steals > 0, "{stats:?}");
+        assert_eq!(ledger.alive(), stats.idle);
+    }
+}
+
+/// `clear` and `rotate` reach into the caches of threads that do something else.
+#[test]
+fn caches_of_idle_threads() {
+    with_shapes(|shape| {
+        for clear in [false, true] {
+            let ledger = Ledger::new();
+            let pool = shape.pool(ledger.maker());
+            let (filled, emptied, checked) = (Barrier::new(4), Barrier::new(4), Barrier::new(3));
+            thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| {
+                        (0..5).for_each(|_| pool.put(ledger.item()));
+                        filled.wait();
+                        emptied.wait();
+                        assert!(pool.try_take().is_none());
+                        checked.wait();
+                        // The cache is open again.
+                        let hits = pool.stats().cache_hits;
+                        pool.put(ledger.item());
+                        if shape.depth != 0 {
+                            assert!(pool.try_take().is_some());
+                            assert!(pool.stats().cache_hits > hits);
+                        }
+                    });
+                }
+                filled.wait();
+                let dropped = ledger.dropped();
+                assert_eq!(
+                    pool.stats().idle,
+                    15 - dropped,
+                    "dropped where shards are few and busy"
+                );
+                if clear {
+                    pool.clear();
+                } else {
+                    pool.rotate();
+                    assert_eq!(pool.stats().idle, 15 - dropped);
+                    pool.rotate();
+                }
+                assert_eq!((pool.stats().idle, ledger.alive()), (0, 0));
+                emptied.wait();
+            });
+            assert_eq!(ledger.alive(), pool.stats().idle);
+        }
+    });
+}
+
+/// Caches of threads that are gone are emptied like any other, and an heir may use them before that.
+#[test]
+fn caches_of_dead_threads() {
+    with_shapes(|shape| {
+        let ledger = Ledger::new();
+        let pool = shape.pool(ledger.maker());
+        elsewhere(|| (0..5).for_each(|_| pool.put(ledger.item())));
+        assert_eq!(pool.stats().idle, 5);
+        pool.rotate();
+        assert_eq!(ledger.alive(), 5);
+        pool.rotate();
+        assert_eq!(ledger.alive(), 0);
+        elsewhere(|| (0..5).for_each(|_| pool.put(ledger.item())));
+        pool.clear();
+        assert_eq!(ledger.alive(), 0);
+        elsewhere(|| (0..5).for_each(|_| pool.put(ledger.item())));
+        drop(pool);
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
+/// Short-lived threads use what those before them left behind: items follow the threads alive at once, not all
+/// that ever were.
+#[test]
+fn ten_thousand_threads() {
+    const THREADS: usize = scaled(20, 10_000, 10_000);
+    let ledger = Ledger::new();
+    let pool = Pool::builder(ledger.maker()).rotate_manually().build();
+    for _ in 0..THREADS {
+        elsewhere(|| drop((pool.get(), pool.get(), pool.get())));
+    }
+    let stats = pool.stats();
+    assert_eq!(ledger.alive(), stats.idle);
+    assert_eq!(stats.hits() + stats.creates, 3 * THREADS as u64);
+    // One thread at a time, but those of the tests beside this one may take the number of the last.
+    assert!(stats.creates <= 3 * 128, "{stats:?}");
+    pool.rotate();
+    pool.rotate();
+    assert_eq!(ledger.alive(), 0);
+}
+
+/// Many at a time, and every one of them leaves something.
+#[test]
+fn waves_of_threads() {
+    const WAVES: usize = scaled(2, 50, 200);
+    const WIDTH: usize = scaled(3, 40, 40);
+    let ledger = Ledger::new();
+    let pool = Pool::builder(ledger.maker()).rotate_manually().build();
+    for _ in 0..WAVES {
+        let barrier = Barrier::new(WIDTH);
+        thread::scope(|scope| {
+            for _ in 0..WIDTH {
+                scope.spawn(|| {
+                    let held = (pool.get(), pool.get());
+                    barrier.wait();
+                    drop(held);
+                });
+            }
+        });
+    }
+    let stats = pool.stats();
+    assert_eq!(ledger.alive(), stats.idle);
+    assert!(stats.creates <= 2 * (WIDTH as u64 + 64), "{stats:?}");
+}
+
+/// Uses a pool in a thread-local's destructor, made before or after the pool's own thread-locals, so that it runs
+/// after or before theirs.
+#[test]
+fn in_a_thread_locals_destructor() {
+    type MadePool = Pool<Item, Box<dyn Fn() -> Item + Send + Sync>>;
+    struct Late {
+        pool: Arc<MadePool>,
+        ledger: Ledger,
+        /// Whether the thread still had a cache.
+        cached: Arc<Mutex<BTreeSet<bool>>>,
+    }
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let (pool, ledger) = (&self.pool, &self.ledger);
+            pool.put(pool.take());
+            drop(pool.get());
+            drop(pool.get_owned());
+            pool.rotate();
+            pool.clear();
+            let before = pool.stats();
+            pool.put(ledger.item());
+            let after = pool.stats();
+            assert_eq!(after.idle, before.idle + 1);
+            drop(pool.try_take().expect("just put"));
+            pool.clear();
+            assert_eq!(pool.stats().idle, 0);
+            (0..100).for_each(|_| pool.put(ledger.item()));
+            assert_eq!(pool.stats().idle, 100);
+            let cached = after.idle_in_caches > before.idle_in_caches;
+            self.cached.lock().unwrap().insert(cached);
+        }
+    }
+    thread_local! {
+        static LATE: RefCell<Option<Late>> = const { RefCell::new(None) };
+    }
+
+    with_shapes(|shape| {
+        let ledger = Ledger::new();
+        let pool: Arc<MadePool> = Arc::new(shape.pool(Box::new(ledger.maker())));
+        let cached = Arc::new(Mutex::new(BTreeSet::new()));
+        for pool_first in [false, true] {
+            let late = Late {
+                pool: pool.clone(),
+                ledger: ledger.clone(),
+                cached: cached.clone(),
+            };
+            // Not scoped: a scope does not wait for the destructors, a join does.
+            let body = move || {
+                let pool = late.pool.clone();
+                let use_pool = || drop((pool.get(), pool.get()));
+                if pool_first {
+                    use_pool();
+                }
+                LATE.with(|cell| *cell.borrow_mut() = Some(late));
+                use_pool();
+            };
+            thread::spawn(body).join().unwrap();
+        }
+        let cached = std::mem::take(&mut *cached.lock().unwrap());
+        // Without caches there is nothing to lose.
+        let expected: &[bool] = if shape.depth == 0 {
+            &[false]
+        } else {
+            &[false, true]
+        };
+        assert_eq!(
+            Vec::from_iter(cached),
+            expected,
+            "one of the orders was not met"
+        );
+        assert_eq!(ledger.alive(), pool.stats().idle);
+        pool.clear();
+        assert_eq!((pool.stats().idle, ledger.alive()), (0, 0));
+    });
+}
+
+/// Guards that a thread leaves in its thread-locals come back when it ends, in either order.
+#[test]
+fn guards_in_thread_locals() {
+    static POOL: Pool<Vec<u8>> = Pool::new(Vec::new);
+    thread_local! {
+        static BORROWED: Cell<Option<Pooled<'static, Vec<u8>>>> = const { Cell::new(None) };
+        static OWNED: Cell<Option<PooledOwned<Vec<u8>>>> = const { Cell::new(None) };
+    }
+    let shared: Arc<Pool<Vec<u8>>> = Arc::new(Pool::new(Vec::new));
+    for pool_first in [false, true] {
+        for _ in 0..10 {
+            let shared = shared.clone();
+            let body = move || {
+                if pool_first {
+                    drop((POOL.get(), shared.get()));
+                }
+                // Registers their destructors.
+                BORROWED.set(None);
+                OWNED.set(None);
+                BORROWED.set(Some(POOL.get()));
+                OWNED.set(Some(shared.get_owned()));
+            };
+            thread::spawn(body).join().unwrap();
+        }
+    }
+    assert_eq!(Arc::strong_count(&shared), 1);
+    for stats in [POOL.stats(), shared.stats()] {
+        assert_eq!(
+            stats.idle as u64, stats.creates,
+            "a guard did not come back"
+        );
+    }
+}
+
+/// A whole pool in a thread-local, of items that cannot be sent; it goes before or after the pool's own
+/// thread-locals.
+#[test]
+fn a_pool_in_a_thread_local() {
+    type LocalPool = Pool<Rc<Item>, Box<dyn Fn() -> Rc<Item>>>;
+    thread_local! {
+        static LOCAL: RefCell<Option<LocalPool>> = const { RefCell::new(None) };
+    }
+    for pool_first in [false, true] {
+        let ledger = Ledger::new();
+        let make = ledger.maker();
+        let body = move || {
+            if pool_first {
+                let other = Pool::new(|| 0);
+                drop((other.get(), other.get()));
+            }
+            let pool: LocalPool = Pool::new(Box::new(move || Rc::new(make())));
+            LOCAL.with(|cell| *cell.borrow_mut() = Some(pool));
+            LOCAL.with_borrow(|pool| {
+                let pool = pool.as_ref().expect("just set");
+                drop((0..100).map(|_| pool.get()).collect::<Vec<_>>());
+                pool.rotate();
+                assert_eq!(pool.stats().idle, 100);
+            });
+        };
+        thread::spawn(body).join().unwrap();
+        assert_eq!((ledger.created(), ledger.alive()), (100, 0));
+    }
+}
+
+/// Threads hand items around in a ring, each with its own cache; nothing is lost on the way.
+#[test]
+fn round_and_round() {
+    const THREADS: usize = 3;
+    const LAPS: usize = scaled(20, 2000, 20_000);
+    with_shapes(|shape| {
+        let ledger = Ledger::new();
+        let pool = shape.pool(ledger.maker());
+        thread::scope(|scope| {
+            let (mut sends, receives): (Vec<_>, Vec<_>) =
+                (0..THREADS).map(|_| channel::<Item>()).unzip();
+            sends.rotate_left(1);
+            for (send, receive) in sends.into_iter().zip(receives) {
+                let pool = &pool;
+                scope.spawn(move || {
+                    _ = send.send(pool.take());
+                    for item in receive.iter().take(LAPS) {
+                        pool.put(item);
+                        _ = send.send(pool.take());
+                    }
+                });
+            }
+        });
+        let stats = pool.stats();
+        assert_eq!(ledger.alive(), stats.idle);
+        assert_eq!(ledger.created() as u64, stats.creates);
+    });
+}
