@@ -186,6 +186,35 @@ fn never_empty_is_never_seen_empty() {
     });
 }
 
+/// The same when the thread that empties the ring has an outer guard, so that its pin has no fence.
+#[test]
+fn never_empty_under_an_outer_guard() {
+    let expected = [1, 2, 3, 4].map(Some);
+    explore("outer guard", 1, &expected, || {
+        let chain = loom::sync::Arc::new(Chain::new());
+        let push = |value: u8| {
+            // SAFETY: this thread is the only producer.
+            unsafe { chain.push_head(value) }.unwrap();
+        };
+        push(1);
+        push(2);
+        let thief = thread::spawn({
+            let chain = chain.clone();
+            move || chain.pop_tail()
+        });
+        chain.pop_tail_batch(1, |_| {
+            push(3);
+            push(4);
+            chain.pop_tail();
+            chain.pop_tail();
+        });
+        let stolen = thief.join().unwrap();
+        chain.pop_tail();
+        assert!(chain.is_empty());
+        stolen
+    });
+}
+
 /// Unlinking from both ends: the owner pops its way back through drained rings and unlinks them while a
 /// thief does the same from the tail.
 #[test]
@@ -252,7 +281,7 @@ fn limit_against_thief() {
     });
 }
 
-/// Counting from outside while the chain grows: the walk meets the new ring whole or not at all.
+/// Counting from outside while the chain grows, or begins: the walk meets the new ring whole or not at all.
 #[test]
 fn counting_against_growth() {
     let expected = [(2, 2), (2, 2 + 4), (3, 2 + 4)];
@@ -261,6 +290,31 @@ fn counting_against_growth() {
         let counter = thread::spawn(move || (consumer.len(), consumer.capacity()));
         producer.push_head(3);
         counter.join().unwrap()
+    });
+    explore("counting from nothing", 1, &[0, 1], || {
+        let (mut producer, consumer) = unbounded();
+        let counter = thread::spawn(move || consumer.len());
+        producer.push_head(1);
+        counter.join().unwrap()
+    });
+}
+
+/// The producer itself passes over a ring that is drained but blocked, by batches that nobody has moved out
+/// yet; a thief that begins at the new tail finds the new ring whole.
+#[test]
+fn producer_unlinks_against_thief() {
+    let expected = [(None, vec![3]), (Some(3), vec![])];
+    explore("producer unlinks", 1, &expected, || {
+        let (mut producer, consumer) = filled(2);
+        let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
+        let thief = thread::spawn({
+            let consumer = consumer.clone();
+            move || consumer.pop_tail()
+        });
+        producer.push_head(3);
+        let stolen = thief.join().unwrap();
+        assert!(slow.into_iter().flatten().eq([1, 2]));
+        (stolen, rest(&consumer))
     });
 }
 
