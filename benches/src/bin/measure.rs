@@ -1,0 +1,188 @@
+//! `cargo xtask bench`: holds each promise about speed against the machine.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use benches::goals::{GOALS, Goal, Limit};
+use benches::measure::{Rounds, Spread, contest};
+use benches::workload::{MaybeGo, WORKLOADS, Workload};
+use benches::go;
+
+const HELP: &str = "\
+cargo xtask bench [--quick] [--filter TEXT] [--rounds N] [--no-go]
+
+Lets the contenders of each workload run in turn and compares them within each round.
+Without --quick all contenders run; with it only those that a goal names.
+Fails if a goal is missed.
+
+Options:
+  --quick        only what the goals need
+  --filter TEXT  only workloads with this in their name
+  --rounds N     rounds of each contest (at least 7; default 15, with --quick 11)
+  --no-go        leave Go out even where it is installed
+  --list         show the workloads
+";
+
+struct Options {
+    quick: bool,
+    filter: String,
+    rounds: usize,
+    go: bool,
+}
+
+fn main() -> ExitCode {
+    match parse() {
+        Ok(Some(options)) => run(&options),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}\n\n{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse() -> Result<Option<Options>, String> {
+    let mut options = Options {
+        quick: false,
+        filter: String::new(),
+        rounds: 0,
+        go: true,
+    };
+    let mut given = std::env::args().skip(1);
+    while let Some(word) = given.next() {
+        let mut value = || given.next().ok_or(format!("{word} needs a value"));
+        match word.as_str() {
+            "--quick" => options.quick = true,
+            "--no-go" => options.go = false,
+            "--filter" => options.filter = value()?,
+            "--rounds" => {
+                options.rounds = value()?.parse().map_err(|_| "--rounds needs a number")?;
+                if options.rounds < 7 {
+                    return Err("fewer than 7 rounds prove nothing".to_owned());
+                }
+            }
+            "--list" => {
+                for workload in WORKLOADS {
+                    println!("{:22} {}", workload.name, workload.about);
+                }
+                return Ok(None);
+            }
+            "--help" | "-h" => {
+                print!("{HELP}");
+                return Ok(None);
+            }
+            _ => return Err(format!("unknown argument {word}")),
+        }
+    }
+    if options.rounds == 0 {
+        options.rounds = if options.quick { 11 } else { 15 };
+    }
+    Ok(Some(options))
+}
+
+fn run(options: &Options) -> ExitCode {
+    let start = Instant::now();
+    let go = if options.go { start_go() } else { None };
+    let mut missed = Vec::new();
+    let mut held = 0;
+    for workload in WORKLOADS {
+        let goals: Vec<&Goal> = GOALS
+            .iter()
+            .filter(|goal| goal.workload == workload.name)
+            .collect();
+        if !workload.name.contains(&options.filter) || (options.quick && goals.is_empty()) {
+            continue;
+        }
+        let rounds = measure(workload, &goals, options, &go);
+        for goal in goals {
+            match verdict(goal, &rounds) {
+                Some((true, line)) => {
+                    held += 1;
+                    println!("  holds        {line}");
+                }
+                Some((false, line)) => {
+                    println!("  FALLS SHORT  {line}");
+                    missed.push(format!("{}: {line}", goal.workload));
+                }
+                None => println!("  not measured {goal:?}"),
+            }
+        }
+    }
+    println!(
+        "\n{held} goals hold, {} fall short; {:.0} s",
+        missed.len(),
+        start.elapsed().as_secs_f64()
+    );
+    for line in &missed {
+        println!("  {line}");
+    }
+    if missed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn start_go() -> MaybeGo {
+    match go::Go::start() {
+        Ok(go) => {
+            println!("with {}", go::version().unwrap_or_default());
+            Some(go)
+        }
+        Err(error) => {
+            println!("SKIPPED: go: {error}; nothing is compared with Go's sync.Pool");
+            None
+        }
+    }
+}
+
+/// Runs a workload's contest and prints each contender's cost.
+fn measure(workload: &Workload, goals: &[&Goal], options: &Options, go: &MaybeGo) -> Rounds {
+    println!("\n{}: {} ({})", workload.name, workload.about, workload.unit);
+    let mut entrants = (workload.entrants)(go);
+    if options.quick {
+        entrants.retain(|entrant| {
+            goals.iter().any(|goal| {
+                goal.ours == entrant.name
+                    || matches!(goal.limit, Limit::Times(_, rival) if rival == entrant.name)
+            })
+        });
+    }
+    let mut rounds = Rounds::default();
+    contest(&mut entrants, options.rounds, &mut rounds);
+    // A figure at its limit says little: measure again, whichever side it is on.
+    let close = |goal: &&&Goal| match (goal.limit, ratio(goal, &rounds)) {
+        (Limit::Times(limit, _), Some(spread)) => (spread.median / limit - 1.0).abs() < 0.05,
+        _ => false,
+    };
+    if goals.iter().any(|goal| close(&goal)) {
+        contest(&mut entrants, options.rounds, &mut rounds);
+    }
+    for name in rounds.names() {
+        let Spread { low, median, high } = rounds.cost(name).expect("it took part");
+        println!("  {name:26} {median:8.2}   [{low:.2} … {high:.2}]");
+    }
+    rounds
+}
+
+/// What is compared with a goal's limit.
+fn ratio(goal: &Goal, rounds: &Rounds) -> Option<Spread> {
+    match goal.limit {
+        Limit::Times(_, rival) => rounds.ratio(goal.ours, rival),
+        Limit::AtMost(_) => rounds.cost(goal.ours),
+    }
+}
+
+/// Whether a goal holds, and the figures.
+fn verdict(goal: &Goal, rounds: &Rounds) -> Option<(bool, String)> {
+    let Spread { low, median, high } = ratio(goal, rounds)?;
+    let (limit, to) = match goal.limit {
+        Limit::Times(limit, rival) => (limit, format!(" / {rival}")),
+        Limit::AtMost(limit) => (limit, String::new()),
+    };
+    let line = format!(
+        "{}{to}: {median:.2}, at most {limit:.2} [{low:.2} … {high:.2}]",
+        goal.ours
+    );
+    Some((median <= limit, line))
+}
