@@ -33,8 +33,9 @@ pub(crate) const BUDGET: u32 = 1024;
 
 /// One thread's items of one pool.
 ///
-/// Two lines of their own: neighbours in the table are other threads' caches.
-#[repr(align(128))]
+/// Lines of their own: neighbours in the table are other threads' caches. In this order, because what the
+/// fast path touches shall lie in the first.
+#[repr(C, align(128))]
 pub(crate) struct LocalCache<T> {
     /// Written by the owner: it is inside.
     pinned: AtomicBool,
@@ -55,6 +56,7 @@ unsafe impl<T: Send> Sync for LocalCache<T> {}
 unsafe impl<T: Send> Send for LocalCache<T> {}
 
 /// What only the holder of the cache may touch.
+#[repr(C)]
 struct Stack<T> {
     /// `capacity` places, the first `len` of them items; dangling while `capacity` is 0.
     items: *mut MaybeUninit<T>,
@@ -71,9 +73,6 @@ impl<T> Stack<T> {
     };
 }
 
-/// Why a fast operation did not happen.
-pub(crate) struct Slow;
-
 impl<T> LocalCache<T> {
     pub(crate) fn new() -> Self {
         Self {
@@ -87,59 +86,70 @@ impl<T> LocalCache<T> {
         }
     }
 
-    /// Takes the newest item. Wait-free, no read-modify-write, no fence.
+    /// Goes in to take the newest item; None when there is none to be had on the fast path. Wait-free, no
+    /// read-modify-write, no fence.
     #[inline(always)]
-    pub(crate) fn take(&self) -> Result<T, Slow> {
+    pub(crate) fn open_to_take(&self) -> Option<OpenToTake<'_, T>> {
         if !self.enter() {
-            return Err(Slow);
+            return None;
         }
-        self.stack.with_mut(|stack| {
-            // SAFETY: we are inside (P1).
-            let stack = unsafe { &mut *stack };
-            // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
-            let len = self.len.load(Ordering::Relaxed);
-            // ORDERING: Relaxed. Only the owner writes it.
-            let budget = self.budget.load(Ordering::Relaxed);
-            if len == stack.floor || budget == 0 {
-                self.leave();
-                return Err(Slow);
-            }
-            // ORDERING: Relaxed, as the loads above.
-            self.budget.store(budget - 1, Ordering::Relaxed);
-            // ORDERING: Relaxed, as the loads above.
-            self.len.store(len - 1, Ordering::Relaxed);
-            let place = stack.items.wrapping_add(len - 1).cast::<T>();
-            // SAFETY: an item lies at every index below the old `len`; the new one gives this one up.
-            let item = unsafe { place.read() };
+        // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
+        let len = self.len.load(Ordering::Relaxed);
+        // ORDERING: Relaxed. Only the owner writes it.
+        let budget = self.budget.load(Ordering::Relaxed);
+        let Stack { items, floor, .. } = self.stack();
+        if len == floor || budget == 0 {
             self.leave();
-            Ok(item)
+            return None;
+        }
+        // ORDERING: Relaxed, as the loads above.
+        self.budget.store(budget - 1, Ordering::Relaxed);
+        // ORDERING: Relaxed, as the loads above.
+        self.len.store(len - 1, Ordering::Relaxed);
+        Some(OpenToTake {
+            cache: self,
+            place: items.wrapping_add(len - 1).cast(),
         })
     }
 
-    /// Adds the newest item, or gives it back when there is no room. Wait-free, no read-modify-write, no
-    /// fence.
+    /// Goes in to add an item; None when there is no room. Wait-free, no read-modify-write, no fence.
     #[inline(always)]
-    pub(crate) fn put(&self, item: T) -> Result<(), T> {
+    pub(crate) fn open_to_put(&self) -> Option<OpenToPut<'_, T>> {
         if !self.enter() {
-            return Err(item);
+            return None;
         }
-        self.stack.with_mut(|stack| {
-            // SAFETY: we are inside (P1).
-            let stack = unsafe { &mut *stack };
-            // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
-            let len = self.len.load(Ordering::Relaxed);
-            if len == stack.capacity {
-                self.leave();
-                return Err(item);
-            }
-            let place = stack.items.wrapping_add(len).cast::<T>();
-            // SAFETY: `len` is below the capacity, so the place is there and holds no item.
-            unsafe { place.write(item) };
-            // ORDERING: Relaxed, as the load above.
-            self.len.store(len + 1, Ordering::Relaxed);
+        // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
+        let len = self.len.load(Ordering::Relaxed);
+        let Stack {
+            items, capacity, ..
+        } = self.stack();
+        if len == capacity {
             self.leave();
-            Ok(())
+            return None;
+        }
+        Some(OpenToPut {
+            cache: self,
+            place: items.wrapping_add(len).cast(),
+            len,
         })
+    }
+
+    /// The stack's fields. For the owner inside.
+    #[inline(always)]
+    fn stack(&self) -> Stack<T> {
+        // SAFETY: we are inside (P1); the pointer is the cell's own.
+        self.stack.with_mut(|stack| unsafe { stack.read() })
+    }
+
+    /// Adds the newest item, or gives it back when there is no room.
+    pub(crate) fn put(&self, item: T) -> Result<(), T> {
+        match self.open_to_put() {
+            Some(open) => {
+                open.put(item);
+                Ok(())
+            }
+            None => Err(item),
+        }
     }
 
     /// The owner goes in; false when the cache is revoked.
@@ -292,6 +302,47 @@ impl<T> LocalCache<T> {
                 *len += 1;
             }
         });
+    }
+}
+
+/// The owner is inside and about to move an item out. In two steps, so that the item moves once, straight to
+/// where the caller wants it.
+#[must_use = "the owner stays inside until the item is taken"]
+pub(crate) struct OpenToTake<'a, T> {
+    cache: &'a LocalCache<T>,
+    place: *const T,
+}
+
+impl<T> OpenToTake<'_, T> {
+    #[inline(always)]
+    pub(crate) fn take(self) -> T {
+        // SAFETY: an item lay at every index below the old `len`, and `open_to_take` has given this one up; we have
+        // been inside since (P1).
+        let item = self.cache.stack.with_mut(|_| unsafe { self.place.read() });
+        self.cache.leave();
+        item
+    }
+}
+
+/// The owner is inside and about to move an item in.
+#[must_use = "the owner stays inside until the item is put"]
+pub(crate) struct OpenToPut<'a, T> {
+    cache: &'a LocalCache<T>,
+    place: *mut T,
+    len: usize,
+}
+
+impl<T> OpenToPut<'_, T> {
+    #[inline(always)]
+    pub(crate) fn put(self, item: T) {
+        // SAFETY: `len` is below the capacity, so the place is there and holds no item; we have been inside since that
+        // was found out (P1).
+        self.cache
+            .stack
+            .with_mut(|_| unsafe { self.place.write(item) });
+        // ORDERING: Relaxed. The gate orders the holders' accesses.
+        self.cache.len.store(self.len + 1, Ordering::Relaxed);
+        self.cache.leave();
     }
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct Policy<T> {
     pub(crate) recycle: Option<RecycleHook<T>>,
     pub(crate) on_discard: Option<DiscardHook<T>>,
     pub(crate) discard_unwinding: bool,
+    /// Whether an item that comes back has to be looked at: one of the two above asks for it.
+    pub(crate) inspects: bool,
     /// Items a thread cache holds; 0 for no cache.
     pub(crate) depth: usize,
     /// None for one a CPU.
@@ -60,18 +62,13 @@ impl<T> Policy<T> {
         recycle: None,
         on_discard: None,
         discard_unwinding: false,
+        inspects: false,
         depth: default_depth::<T>(),
         shards: None,
         every: Some(DEFAULT_PERIOD),
         after: None,
         clock: None,
     };
-
-    /// Whether an item that comes back has to be looked at.
-    #[inline(always)]
-    pub(crate) fn inspects(&self) -> bool {
-        self.recycle.is_some() || self.discard_unwinding
-    }
 
     /// The most shards.
     pub(crate) fn max_shards(&self) -> usize {
@@ -281,7 +278,8 @@ impl<T, F> Builder<T, F> {
     ///
     /// [`BuildError`] names the number that is out of its range, what was given and what is allowed.
     pub fn try_build(self) -> Result<Pool<T, F>, BuildError> {
-        let policy = self.policy;
+        let mut policy = self.policy;
+        policy.inspects = policy.recycle.is_some() || policy.discard_unwinding;
         if policy.depth > MAX_THREAD_CACHE {
             return Err(BuildError::ThreadCache {
                 given: policy.depth,

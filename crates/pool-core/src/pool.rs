@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::cache::LocalCache;
+use crate::cache::{LocalCache, OpenToTake};
 use crate::discard::DiscardReason;
 use crate::guard::{Pooled, PooledOwned};
 use crate::policy::{Builder, Policy};
@@ -17,9 +17,6 @@ use crate::stats::{Counters, Event, Stats};
 use crate::sync::{AtomicUsize, Ordering, const_unless_loom};
 use crate::table::Table;
 use crate::thread;
-
-/// Buckets of the table of caches: room for twice the numbers that threads can have.
-const CACHE_BUCKETS: usize = if cfg!(pool_loom) { 4 } else { 18 };
 
 /// A pool of objects that are costly to make and used for a short time, by any number of threads.
 ///
@@ -63,7 +60,7 @@ pub struct Pool<T, F = fn() -> T> {
     pub(crate) create: F,
     pub(crate) policy: Policy<T>,
     /// One for each thread that has used the pool's slow path, by the thread's number.
-    pub(crate) caches: Table<LocalCache<T>, CACHE_BUCKETS>,
+    pub(crate) caches: Table<LocalCache<T>, { thread::BUCKETS }>,
     pub(crate) shards: Shards<T>,
     /// How often the generation has turned. Read by every slow operation, written by rotation alone.
     pub(crate) generation: CachePadded<AtomicUsize>,
@@ -113,15 +110,15 @@ impl<T, F> Pool<T, F> {
     #[inline]
     #[must_use = "dropping the result drops the item"]
     pub fn try_take(&self) -> Option<T> {
-        if let Some(item) = self.try_take_fast() {
-            return Some(item);
+        match self.open_to_take() {
+            Some(open) => Some(open.take()),
+            None => self.try_take_slow(),
         }
-        self.try_take_slow()
     }
 
     #[inline(always)]
-    fn try_take_fast(&self) -> Option<T> {
-        self.caches.get(thread::place())?.take().ok()
+    fn open_to_take(&self) -> Option<OpenToTake<'_, T>> {
+        self.caches.get(thread::place())?.open_to_take()
     }
 
     /// Puts an item back, or in for the first time.
@@ -136,7 +133,7 @@ impl<T, F> Pool<T, F> {
     /// was already in; the pool stays usable.
     #[inline]
     pub fn put(&self, item: T) {
-        if self.policy.inspects() {
+        if self.policy.inspects {
             return self.put_inspected(item);
         }
         self.put_fast(item);
@@ -144,14 +141,14 @@ impl<T, F> Pool<T, F> {
 
     #[inline(always)]
     pub(crate) fn put_fast(&self, item: T) {
-        let item = match self.caches.get(thread::place()) {
-            Some(cache) => match cache.put(item) {
-                Ok(()) => return,
-                Err(item) => item,
-            },
-            None => item,
-        };
-        self.put_slow(item);
+        match self
+            .caches
+            .get(thread::place())
+            .and_then(LocalCache::open_to_put)
+        {
+            Some(open) => open.put(item),
+            None => self.put_slow(item),
+        }
     }
 
     /// What the pool has done and holds.
@@ -238,10 +235,10 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     #[inline]
     #[must_use = "dropping the result drops the item"]
     pub fn take(&self) -> T {
-        if let Some(item) = self.try_take_fast() {
-            return item;
+        match self.open_to_take() {
+            Some(open) => open.take(),
+            None => self.take_slow(),
         }
-        self.take_slow()
     }
 
     #[cold]

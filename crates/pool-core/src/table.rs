@@ -47,6 +47,22 @@ impl Place {
         }
     }
 
+    /// Whether a table of so many buckets can have an entry there.
+    pub(crate) fn is_within<const BUCKETS: usize>(self) -> bool {
+        (self.bucket as usize) < BUCKETS
+    }
+
+    /// Spares the look-up its check.
+    ///
+    /// # Safety
+    ///
+    /// `is_within` holds.
+    #[inline(always)]
+    pub(crate) unsafe fn assume_within<const BUCKETS: usize>(self) {
+        // SAFETY: the caller's.
+        unsafe { core::hint::assert_unchecked((self.bucket as usize) < BUCKETS) };
+    }
+
     /// The reverse of `of`.
     pub(crate) fn number(self) -> Option<usize> {
         let log = self.bucket.checked_sub(1)?;

@@ -14,6 +14,9 @@ use crate::table::Place;
 /// Words of the bitmap: 65,536 threads at once can have a number; more work without a cache.
 const WORDS: usize = if cfg!(pool_loom) { 1 } else { 2048 };
 
+/// Buckets that a table needs for all of these numbers and none beyond.
+pub(crate) const BUCKETS: usize = (WORDS * u32::BITS as usize).ilog2() as usize + 2;
+
 /// Which numbers are leased, a bit each.
 struct Numbers {
     words: [AtomicU32; WORDS],
@@ -115,7 +118,10 @@ env::thread_local! {
 /// This thread's place, or [`Place::NONE`] when it has none yet or none any more. Wait-free.
 #[inline(always)]
 pub(crate) fn place() -> Place {
-    PLACE.try_with(Cell::get).unwrap_or(Place::NONE)
+    let place = PLACE.try_with(Cell::get).unwrap_or(Place::NONE);
+    // SAFETY: only `lease_place` sets it, to a place in a table of that many buckets.
+    unsafe { place.assume_within::<BUCKETS>() };
+    place
 }
 
 /// This thread's place; leases a number for it first if need be.
@@ -133,6 +139,10 @@ pub(crate) fn lease_place() -> Place {
             let number = numbers.lease()?;
             lease.0.set(Some((numbers, number)));
             let place = Place::of(number as usize);
+            assert!(
+                place.is_within::<BUCKETS>(),
+                "a number above the limit was leased"
+            );
             PLACE.try_with(|cell| cell.set(place)).ok()?;
             Some(place)
         })
