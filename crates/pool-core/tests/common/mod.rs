@@ -15,10 +15,16 @@ pub(crate) struct Ledger(Arc<Books>);
 
 #[derive(Debug, Default)]
 struct Books {
-    /// By item number: whether the item is alive.
-    alive: Mutex<Vec<bool>>,
+    entries: Mutex<Entries>,
     /// Counts down with each item dropped; the one that takes it from 1 to 0 panics after its death is booked.
     fuse: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// By item number: whether the item is alive.
+    alive: Vec<bool>,
+    dropped: usize,
 }
 
 impl Ledger {
@@ -26,13 +32,16 @@ impl Ledger {
         Self::default()
     }
 
-    fn alive_flags(&self) -> MutexGuard<'_, Vec<bool>> {
-        self.0.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new item.
     pub(crate) fn item(&self) -> Item {
-        let mut alive = self.alive_flags();
+        let alive = &mut self.entries().alive;
         let number = alive.len();
         alive.push(true);
         Item {
@@ -58,28 +67,31 @@ impl Ledger {
     }
 
     pub(crate) fn created(&self) -> usize {
-        self.alive_flags().len()
+        self.entries().alive.len()
     }
 
     pub(crate) fn alive(&self) -> usize {
-        self.alive_flags().iter().filter(|&&alive| alive).count()
+        let entries = self.entries();
+        entries.alive.len() - entries.dropped
     }
 
     pub(crate) fn dropped(&self) -> usize {
-        self.alive_flags().iter().filter(|&&alive| !alive).count()
+        self.entries().dropped
     }
 
     pub(crate) fn is_alive(&self, number: usize) -> bool {
-        self.alive_flags()[number]
+        self.entries().alive[number]
     }
 
     fn bury(&self, number: usize) {
-        let was_alive = std::mem::replace(&mut self.alive_flags()[number], false);
-        if !was_alive {
+        let mut entries = self.entries();
+        if !std::mem::replace(&mut entries.alive[number], false) {
             // A panic could be swallowed by a test that expects another.
             eprintln!("item {number} was dropped twice");
             std::process::abort();
         }
+        entries.dropped += 1;
+        drop(entries);
         let lit = self
             .0
             .fuse
