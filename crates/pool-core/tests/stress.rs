@@ -143,7 +143,9 @@ fn conservation() {
             barrier.wait();
             while done.load(Ordering::Relaxed) != THREADS {
                 pool.rotate();
-                assert!(pool.stats().idle <= ledger.created());
+                // An item on its way from a cache to a shard may be seen in both.
+                let (idle, created) = (pool.stats().idle, ledger.created());
+                assert!(idle <= created + THREADS * 64, "{idle} of {created}");
                 thread::yield_now();
                 if pool.stats().generation % 5 == 0 {
                     pool.clear();
