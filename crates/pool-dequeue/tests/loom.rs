@@ -1,0 +1,433 @@
+//! Models of the ring's protocol, run by loom through the repaired facade.
+//!
+//! ```text
+//! RUSTFLAGS="--cfg pool_loom" LOOM_MAX_PREEMPTIONS=3 \
+//!     cargo test -p pool-dequeue --release --features loom --test loom
+//! ```
+//!
+//! With `--cfg pool_index_bits="3"` besides, an index wraps after eight pushes and `a_full_turn` meets
+//! the pattern known as ABA. Two threads are explored without a bound (but for that pattern, which takes many
+//! steps and two preemptions), three within three preemptions. Most
+//! models are programs, whose outcomes are compared with those of the specification in
+//! `loom_support::spec`: all of them must be reached, and no other.
+#![cfg(pool_loom)]
+
+mod loom_support;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+use pool_dequeue::{InlineRing, bounded, try_bounded_at};
+
+use loom_support::spec::{Op, Program};
+use loom_support::{Bound, check, explore};
+
+use Op::{PopHead, PopHeadBatch, PopTail, PopTailBatch, Push, PushBatch};
+
+/// An index so many steps below the wrap, at every width.
+const fn below_the_wrap(count: u32) -> u32 {
+    0u32.wrapping_sub(count)
+}
+
+/// Asserts an untruth. If the model does not panic, loom does not see the crate's atomics.
+#[test]
+#[should_panic(expected = "the spawned thief won")]
+fn canary() {
+    loom::model(|| {
+        let (mut producer, consumer) = bounded(2);
+        producer.push_head(1).unwrap();
+        let other = consumer.clone();
+        let thief = thread::spawn(move || other.pop_tail().is_some());
+        consumer.pop_tail();
+        assert!(!thief.join().unwrap(), "the spawned thief won");
+    });
+}
+
+/// The facade itself. Stock loom explores one schedule of this model and reaches one of its two outcomes,
+/// because a thread's load hides another's from it; the facade's companion stores bring the other back.
+#[test]
+fn facade_regression() {
+    explore(
+        "facade_regression",
+        Bound::None,
+        20,
+        [None, Some(1)],
+        || {
+            let (mut producer, consumer) = bounded(1);
+            let thief = thread::spawn(move || consumer.pop_tail());
+            producer.push_head(1).unwrap();
+            thief.join().unwrap()
+        },
+    );
+}
+
+/// What the producer did before a push is visible to whoever popped the value.
+#[test]
+fn a_push_happens_before_its_pop() {
+    explore(
+        "a_push_happens_before_its_pop",
+        Bound::None,
+        20,
+        [None, Some(7)],
+        || {
+            let (mut producer, consumer) = bounded(1);
+            let beside = Arc::new(UnsafeCell::new(0));
+            let thief = {
+                let beside = beside.clone();
+                thread::spawn(move || {
+                    consumer.pop_tail().map(|()| {
+                        // SAFETY: the producer wrote it before the push; loom panics if that is not so.
+                        beside.with(|value| unsafe { *value })
+                    })
+                })
+            };
+            // SAFETY: the thief looks only after the push.
+            beside.with_mut(|value| unsafe { *value = 7 });
+            producer.push_head(()).unwrap();
+            thief.join().unwrap()
+        },
+    );
+}
+
+/// A push into an empty ring, two pops elsewhere.
+#[test]
+fn hand_over() {
+    check(
+        "hand_over",
+        Bound::None,
+        2_000,
+        Program {
+            capacity: 2,
+            origin: below_the_wrap(1),
+            start: vec![],
+            owner: vec![Push(1), Push(2)],
+            thieves: vec![vec![PopTail, PopTail]],
+        },
+    );
+}
+
+/// One value, wanted at both ends.
+#[test]
+fn last_value() {
+    check(
+        "last_value",
+        Bound::None,
+        50,
+        Program {
+            capacity: 2,
+            origin: 0,
+            start: vec![1],
+            owner: vec![PopHead],
+            thieves: vec![vec![PopTail]],
+        },
+    );
+}
+
+/// One value, wanted at the head and by two thieves.
+#[test]
+fn last_value_of_three() {
+    check(
+        "last_value_of_three",
+        Bound::Preemptions(3),
+        1_500,
+        Program {
+            capacity: 1,
+            origin: below_the_wrap(1),
+            start: vec![1],
+            owner: vec![PopHead],
+            thieves: vec![vec![PopTail], vec![PopTail]],
+        },
+    );
+}
+
+/// A full ring of one: the producer gets in before, between or after the consumer's claim and hand-back.
+#[test]
+fn full_with_a_slow_consumer() {
+    check(
+        "full_with_a_slow_consumer",
+        Bound::None,
+        400,
+        Program {
+            capacity: 1,
+            origin: 0,
+            start: vec![1],
+            owner: vec![Push(2), Push(3)],
+            thieves: vec![vec![PopTail]],
+        },
+    );
+}
+
+/// The same twice round, with a thief that comes back.
+#[test]
+fn full_twice_round() {
+    check(
+        "full_twice_round",
+        Bound::None,
+        5_000,
+        Program {
+            capacity: 1,
+            origin: below_the_wrap(1),
+            start: vec![1],
+            owner: vec![Push(2), Push(3)],
+            thieves: vec![vec![PopTail, PopTail]],
+        },
+    );
+}
+
+/// The producer fills the slot that it took back itself, while a thief empties the other.
+#[test]
+fn push_after_pop_head() {
+    check(
+        "push_after_pop_head",
+        Bound::None,
+        15_000,
+        Program {
+            capacity: 2,
+            origin: below_the_wrap(1),
+            start: vec![1, 2],
+            owner: vec![PopHead, Push(3)],
+            thieves: vec![vec![PopTail, PopTail]],
+        },
+    );
+}
+
+/// A thief claims a value that lies below a word which the producer's own pop wrote last.
+#[test]
+fn pop_head_keeps_the_release_of_earlier_pushes() {
+    check(
+        "pop_head_keeps_the_release_of_earlier_pushes",
+        Bound::None,
+        8_000,
+        Program {
+            capacity: 2,
+            origin: 0,
+            start: vec![],
+            owner: vec![Push(1), Push(2), PopHead],
+            thieves: vec![vec![PopTail]],
+        },
+    );
+}
+
+/// Two thieves and a producer that pushes and pops.
+#[test]
+fn two_thieves() {
+    check(
+        "two_thieves",
+        Bound::Preemptions(3),
+        12_000,
+        Program {
+            capacity: 2,
+            origin: below_the_wrap(1),
+            start: vec![1],
+            owner: vec![Push(2), PopHead],
+            thieves: vec![vec![PopTail], vec![PopTail]],
+        },
+    );
+}
+
+/// Two thieves empty a full ring which the producer fills again.
+#[test]
+fn full_with_two_slow_consumers() {
+    check(
+        "full_with_two_slow_consumers",
+        Bound::Preemptions(3),
+        6_000,
+        Program {
+            capacity: 2,
+            origin: below_the_wrap(1),
+            start: vec![1, 2],
+            owner: vec![Push(3), Push(4)],
+            thieves: vec![vec![PopTail], vec![PopTail]],
+        },
+    );
+}
+
+/// A batch at each end: no value in both, none in neither.
+#[test]
+fn batch_against_batch() {
+    check(
+        "batch_against_batch",
+        Bound::None,
+        50,
+        Program {
+            capacity: 2,
+            origin: below_the_wrap(1),
+            start: vec![1, 2],
+            owner: vec![PopHeadBatch(2)],
+            thieves: vec![vec![PopTailBatch(2)]],
+        },
+    );
+}
+
+/// Two batches at the tail, one at the head.
+#[test]
+fn batches_of_two_thieves() {
+    check(
+        "batches_of_two_thieves",
+        Bound::Preemptions(3),
+        2_000,
+        Program {
+            capacity: 2,
+            origin: 0,
+            start: vec![1, 2],
+            owner: vec![PopHeadBatch(2)],
+            thieves: vec![vec![PopTailBatch(2)], vec![PopTailBatch(2)]],
+        },
+    );
+}
+
+/// A batch goes in: consumers see all of it or nothing.
+#[test]
+fn a_batch_is_seen_whole() {
+    check(
+        "a_batch_is_seen_whole",
+        Bound::None,
+        50,
+        Program {
+            capacity: 2,
+            origin: below_the_wrap(1),
+            start: vec![],
+            owner: vec![PushBatch(&[1, 2])],
+            thieves: vec![vec![PopTail, PopTail]],
+        },
+    );
+}
+
+/// A batch goes in while a thief makes room for it.
+#[test]
+fn batch_push_against_pop() {
+    check(
+        "batch_push_against_pop",
+        Bound::None,
+        700,
+        Program {
+            capacity: 2,
+            origin: below_the_wrap(1),
+            start: vec![1],
+            owner: vec![PushBatch(&[2, 3])],
+            thieves: vec![vec![PopTail, PopTail]],
+        },
+    );
+}
+
+/// A batch goes into a full ring while a thief's batch is being handed back slot by slot.
+#[test]
+fn batch_push_against_batch_pop() {
+    check(
+        "batch_push_against_batch_pop",
+        Bound::None,
+        700,
+        Program {
+            capacity: 2,
+            origin: 0,
+            start: vec![1, 2],
+            owner: vec![PushBatch(&[3, 4])],
+            thieves: vec![vec![PopTailBatch(2), PopTailBatch(1)]],
+        },
+    );
+}
+
+/// A thief may sleep between its look at the word and its claim for eight pushes: with indices of three bits
+/// it then finds the very word that it saw, over other values. It must get the one that is there now.
+///
+/// Two preemptions suffice: between the look and the claim, and between the claim and the hand-back.
+#[test]
+fn a_full_turn() {
+    let turn = (1..=8).flat_map(|value| [PopTail, Push(value)]);
+    check(
+        "a_full_turn",
+        Bound::Preemptions(2),
+        1_800,
+        Program {
+            capacity: 1,
+            origin: below_the_wrap(4),
+            start: vec![0],
+            owner: turn.collect(),
+            thieves: vec![vec![PopTail]],
+        },
+    );
+}
+
+/// The same with a batch, whose count was computed before the turn.
+#[test]
+fn a_full_turn_with_a_batch() {
+    let turn = (1..=4).flat_map(|n| [PopTail, PopTail, Push(2 * n), Push(2 * n + 1)]);
+    check(
+        "a_full_turn_with_a_batch",
+        Bound::Preemptions(2),
+        2_500,
+        Program {
+            capacity: 2,
+            origin: below_the_wrap(4),
+            start: vec![0, 1],
+            owner: turn.collect(),
+            thieves: vec![vec![PopTailBatch(2)]],
+        },
+    );
+}
+
+/// Both ends are dropped at once with a value inside: it is dropped once, and so is the ring. (loom counts
+/// the `Arc`s.)
+#[test]
+fn the_last_handle_drops_what_is_left() {
+    explore(
+        "the_last_handle_drops_what_is_left",
+        Bound::None,
+        4,
+        [false, true],
+        || {
+            let (mut producer, consumer) = try_bounded_at(2, below_the_wrap(1)).unwrap();
+            let value = Arc::new(());
+            producer.push_head(value.clone()).unwrap();
+            producer.push_head(value.clone()).unwrap();
+            let thief = thread::spawn(move || drop(consumer.pop_tail()));
+            drop(producer);
+            // Whether the thread is still on its way.
+            let before = Arc::strong_count(&value) > 1;
+            thief.join().unwrap();
+            assert_eq!(Arc::strong_count(&value), 1, "a value was lost");
+            before
+        },
+    );
+}
+
+/// A batch that is dropped half-way while a thief wants the same values: each is dropped once, and its slot
+/// comes back.
+#[test]
+fn a_batch_drops_what_is_left() {
+    explore(
+        "a_batch_drops_what_is_left",
+        Bound::None,
+        50,
+        [0, 1],
+        || {
+            let (mut producer, consumer) = try_bounded_at(2, below_the_wrap(1)).unwrap();
+            let value = Arc::new(());
+            producer.push_head(value.clone()).unwrap();
+            producer.push_head(value.clone()).unwrap();
+            let thief = {
+                let consumer = consumer.clone();
+                thread::spawn(move || consumer.pop_tail().into_iter().count())
+            };
+            let mut batch = producer.pop_head_batch(2);
+            drop(batch.next().expect("the thief takes one at most"));
+            drop(batch);
+            let stolen = thief.join().unwrap();
+            assert_eq!(Arc::strong_count(&value), 1, "a value was lost");
+            assert_eq!(producer.push_head_batch([value.clone(), value]), 2);
+            stolen
+        },
+    );
+}
+
+/// Two threads ask for the ends of one ring: one gets them.
+#[test]
+fn split_static() {
+    explore("split_static", Bound::None, 8, [false, true], || {
+        let ring: &'static InlineRing<u8, 1> = Box::leak(Box::new(InlineRing::new()));
+        let other = thread::spawn(|| ring.split_static().is_some());
+        let here = ring.split_static().is_some();
+        assert_ne!(here, other.join().unwrap(), "one producer, and only one");
+        here
+    });
+}

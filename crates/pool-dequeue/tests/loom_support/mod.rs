@@ -1,0 +1,143 @@
+//! The harness of the models: explores one, and asserts what it explored.
+//!
+//! A model that passes proves nothing by itself, since it may have explored one schedule. So each one
+//! states the exact set of its outcomes and a floor on the number of schedules.
+
+pub(crate) mod spec;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use loom::model::Builder;
+use loom::thread;
+use pool_dequeue::{Consumer, Producer, try_bounded_at};
+
+use spec::{Got, Op, Outcome, Program};
+
+/// How many preemptions a schedule may have.
+#[derive(Clone, Copy)]
+pub(crate) enum Bound {
+    /// Any number: every schedule is explored, whatever the environment says.
+    None,
+    /// So many, or `LOOM_MAX_PREEMPTIONS` if that is more than three. The state space of three threads is
+    /// out of reach without a bound; that the bound is wide enough is shown by the outcomes, which are
+    /// compared with a set that was not computed from them.
+    Preemptions(usize),
+}
+
+/// Runs `model` over all schedules within the bound; asserts which results it had, and that there were at
+/// least `floor` schedules.
+#[track_caller]
+pub(crate) fn explore<O>(
+    name: &str,
+    bound: Bound,
+    floor: usize,
+    expected: impl IntoIterator<Item = O>,
+    model: impl Fn() -> O + Send + Sync + 'static,
+) where
+    O: Ord + Debug + Send + 'static,
+{
+    let mut builder = Builder::new();
+    // These end a run early and call it a success.
+    assert!(
+        builder.max_duration.is_none() && builder.max_permutations.is_none(),
+        "unset LOOM_MAX_DURATION and LOOM_MAX_PERMUTATIONS: they hide what was not explored"
+    );
+    builder.preemption_bound = match bound {
+        Bound::None => None,
+        Bound::Preemptions(usual) => match builder.preemption_bound {
+            Some(deep) if deep > 3 => Some(deep),
+            _ => Some(usual),
+        },
+    };
+
+    let start = Instant::now();
+    let schedules = Arc::new(AtomicUsize::new(0));
+    let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
+    let (counter, collector) = (schedules.clone(), outcomes.clone());
+    builder.check(move || {
+        let outcome = model();
+        counter.fetch_add(1, Ordering::Relaxed);
+        collector.lock().unwrap().insert(outcome);
+    });
+
+    let schedules = schedules.load(Ordering::Relaxed);
+    let outcomes = std::mem::take(&mut *outcomes.lock().unwrap());
+    println!(
+        "{name}: {schedules} schedules, {} outcomes, {:.2?}",
+        outcomes.len(),
+        start.elapsed()
+    );
+
+    let expected: BTreeSet<_> = expected.into_iter().collect();
+    let missed: Vec<_> = expected.difference(&outcomes).collect();
+    let surprising: Vec<_> = outcomes.difference(&expected).collect();
+    assert!(
+        missed.is_empty() && surprising.is_empty(),
+        "{name}: of {} outcomes {} were never reached: {missed:#?}\nand {} are wrong: {surprising:#?}",
+        expected.len(),
+        missed.len(),
+        surprising.len(),
+    );
+    assert!(
+        schedules >= floor,
+        "{name}: only {schedules} schedules, expected at least {floor}"
+    );
+}
+
+/// Runs a program on a ring under the model checker and by the specification, and compares the outcomes.
+#[track_caller]
+pub(crate) fn check(name: &str, bound: Bound, floor: usize, program: Program) {
+    let expected = spec::outcomes(&program);
+    explore(name, bound, floor, expected, move || run(&program));
+}
+
+/// One execution: the owner on this thread, each thief on one of its own.
+fn run(program: &Program) -> Outcome {
+    let (mut producer, consumer) = try_bounded_at(program.capacity, program.origin).unwrap();
+    for value in &program.start {
+        producer.push_head(*value).unwrap();
+    }
+    let thieves: Vec<_> = program
+        .thieves
+        .iter()
+        .map(|ops| {
+            let (ops, consumer) = (ops.clone(), consumer.clone());
+            thread::spawn(move || ops.iter().map(|op| tail(op, &consumer)).collect())
+        })
+        .collect();
+    let owner = program.owner.iter();
+    let owner = owner.map(|op| head(op, &mut producer, &consumer)).collect();
+
+    let mut got: Vec<Vec<Got>> = vec![owner];
+    got.extend(thieves.into_iter().map(|thief| thief.join().unwrap()));
+    let left = std::iter::from_fn(|| consumer.pop_tail()).collect();
+    Outcome { got, left }
+}
+
+fn head(op: &Op, producer: &mut Producer<u8>, consumer: &Consumer<u8>) -> Got {
+    match *op {
+        Op::Push(value) => match producer.push_head(value) {
+            Ok(()) => Got::Pushed(1),
+            Err(full) => {
+                assert_eq!(full.into_inner(), value, "the refused value comes back");
+                Got::Pushed(0)
+            }
+        },
+        Op::PushBatch(values) => Got::Pushed(producer.push_head_batch(values.iter().copied())),
+        Op::PopHead => Got::Popped(producer.pop_head().into_iter().collect()),
+        Op::PopHeadBatch(max) => Got::Popped(producer.pop_head_batch(max).collect()),
+        Op::PopTail | Op::PopTailBatch(_) => tail(op, consumer),
+    }
+}
+
+fn tail(op: &Op, consumer: &Consumer<u8>) -> Got {
+    match *op {
+        Op::PopTail => Got::Popped(consumer.pop_tail().into_iter().collect()),
+        Op::PopTailBatch(max) => Got::Popped(consumer.pop_tail_batch(max).collect()),
+        _ => unreachable!("only the owner pushes, or pops at the head"),
+    }
+}
