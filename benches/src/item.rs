@@ -11,8 +11,8 @@ pub trait Item: Sized + Send + Sync + 'static {
     /// A new one, as the pools' constructors make it.
     fn make() -> Self;
 
-    /// The least that a user does with an item: a look at where its content is. Keeps the optimiser from merging the
-    /// put with the take before it, and leaves the item in registers if it is there.
+    /// The least that a user does with an item: hand a reference to it to code that the optimiser cannot see into.
+    /// Keeps the put from being merged with the take before it.
     fn touch(&mut self);
 
     /// Writes a mark into the content.
@@ -73,7 +73,7 @@ const _: () = {
 
         #[inline(always)]
         fn touch(&mut self) {
-            black_box(self.as_mut_ptr());
+            black_box(&mut *self);
         }
 
         fn mark(&mut self, mark: u64) {
@@ -100,7 +100,7 @@ const _: () = {
 
         #[inline(always)]
         fn touch(&mut self) {
-            black_box(self.as_mut_ptr());
+            black_box(&mut *self);
         }
 
         fn mark(&mut self, mark: u64) {
@@ -126,7 +126,7 @@ const _: () = {
 
         #[inline(always)]
         fn touch(&mut self) {
-            *self = black_box(*self);
+            black_box(&mut *self);
         }
 
         fn mark(&mut self, mark: u64) {

@@ -267,7 +267,10 @@ mod tests {
         let mut noisy = 1.0;
         let grow = |cost: &mut f64, by: f64| {
             *cost *= 10.0;
-            Sample { cost: *cost * by, seconds: 1.0 }
+            Sample {
+                cost: *cost * by,
+                seconds: 1.0,
+            }
         };
         let mut entrants = [
             Entrant::new("a", move |_| grow(&mut slower, 3.0)).of(1),
@@ -290,14 +293,22 @@ mod tests {
         })
         .lasting(0.5);
         entrant.calibrate();
-        assert!((400_000..600_000).contains(&entrant.operations), "{entrant:?}");
+        assert!(
+            (400_000..600_000).contains(&entrant.operations),
+            "{entrant:?}"
+        );
     }
 
     #[test]
     fn cpu_time_stands_still_while_a_thread_sleeps() {
-        let sample = on_threads(2, 2, || {}, |_| {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        });
+        let sample = on_threads(
+            2,
+            2,
+            || {},
+            |_| {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            },
+        );
         assert!(sample.seconds < 0.05, "{sample:?}");
     }
 }

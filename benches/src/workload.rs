@@ -123,7 +123,11 @@ fn and_go(
     workload: &'static str,
     threads: usize,
 ) -> Vec<Entrant> {
-    let budget = if threads > 2 { 0.005 * threads as f64 } else { SHORT };
+    let budget = if threads > 2 {
+        0.005 * threads as f64
+    } else {
+        SHORT
+    };
     let rival = go.as_ref().map(|go| go::entrant(go, workload, threads));
     entrants.extend(rival.map(|rival| rival.lasting(budget)));
     entrants

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use benches::go;
 use benches::goals::{GOALS, Goal, Limit};
 use benches::measure::{Rounds, Spread, contest};
 use benches::workload::{MaybeGo, WORKLOADS, Workload};
-use benches::go;
 
 const HELP: &str = "\
 cargo xtask bench [--quick] [--filter TEXT] [--rounds N] [--no-go]
@@ -138,7 +138,10 @@ fn start_go() -> MaybeGo {
 
 /// Runs a workload's contest and prints each contender's cost.
 fn measure(workload: &Workload, goals: &[&Goal], options: &Options, go: &MaybeGo) -> Rounds {
-    println!("\n{}: {} ({})", workload.name, workload.about, workload.unit);
+    println!(
+        "\n{}: {} ({})",
+        workload.name, workload.about, workload.unit
+    );
     let mut entrants = (workload.entrants)(go);
     if options.quick {
         entrants.retain(|entrant| {
