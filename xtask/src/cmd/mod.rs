@@ -6,6 +6,7 @@ use crate::args::{Args, Flag};
 use crate::workspace::Workspace;
 
 mod asm;
+mod bench;
 mod ci;
 mod demo;
 mod fmt;
@@ -48,4 +49,5 @@ pub(crate) const COMMANDS: &[Command] = &[
     targets::COMMAND,
     outside::COMMAND,
     asm::COMMAND,
+    bench::COMMAND,
 ];
