@@ -1,7 +1,6 @@
 //! `bench`: holds the promises about speed against the machine. All arguments, `--help` included, are those of the
 //! program that it builds and runs, which is the package `benches`.
 
-use std::ffi::OsString;
 use std::process::{Command as Process, ExitCode};
 
 use super::Command;
@@ -20,20 +19,10 @@ pub(super) const COMMAND: Command = Command {
 };
 
 /// Builds and runs the program.
-const RUN: &[&str] = &[
-    "run",
-    "--release",
-    "--quiet",
-    "-p",
-    "benches",
-    "--bin",
-    "measure",
-    "--",
-];
+const RUN: &str = "run --release --quiet -p benches --bin measure --";
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
-    let given = args.rest.iter().cloned();
-    let invocation = Invocation::cargo(RUN.iter().map(OsString::from).chain(given));
+    let invocation = Invocation::cargo(RUN).args(&args.rest);
     // On the caller's terminal: this takes minutes, and its output is what it is for.
     let status = Process::new(&invocation.program)
         .args(&invocation.args)
