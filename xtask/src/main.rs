@@ -3,9 +3,12 @@
 
 mod args;
 mod cmd;
+mod copy;
+mod orderings;
 mod runner;
 mod scan;
 mod step;
+mod suite;
 mod tools;
 mod workspace;
 

@@ -234,6 +234,13 @@ impl<'w> Job<'w> {
         }
     }
 
+    /// Adds to the step's output, and shows it whoever is watching: progress of a step that takes long.
+    pub(crate) fn say(&mut self, text: &str) {
+        let _ = writeln!(self.log, "{text}");
+        clear_line();
+        println!("{text}");
+    }
+
     /// Runs a program to its end and returns what it printed.
     pub(crate) fn run(&mut self, invocation: &Invocation) -> Result<String, String> {
         self.note(&format!("$ {}", invocation.command_line()));
@@ -351,7 +358,7 @@ impl<'w> Job<'w> {
 }
 
 /// Ends a program and everything that it started.
-fn stop(child: &mut Child) {
+pub(crate) fn stop(child: &mut Child) {
     let id = child.id().to_string();
     let (program, args) = if cfg!(windows) {
         (
@@ -374,7 +381,7 @@ fn stop(child: &mut Child) {
 }
 
 /// Whether someone is watching: a terminal, and not a CI's imitation of one.
-fn watched() -> bool {
+pub(crate) fn watched() -> bool {
     static WATCHED: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *WATCHED.get_or_init(|| io::stdout().is_terminal() && std::env::var_os("CI").is_none())
 }
@@ -386,7 +393,7 @@ fn clear_line() {
 }
 
 /// A duration as people say it.
-fn seconds(time: Duration) -> String {
+pub(crate) fn seconds(time: Duration) -> String {
     match time.as_secs() {
         0..=59 => format!("{:.1} s", time.as_secs_f64()),
         whole => format!("{}:{:02} min", whole / 60, whole % 60),

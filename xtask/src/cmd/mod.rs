@@ -13,6 +13,7 @@ mod fmt;
 mod lint;
 mod loom;
 mod miri;
+mod orderings;
 mod outside;
 mod targets;
 mod test;
@@ -46,6 +47,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     test::COMMAND,
     loom::COMMAND,
     miri::COMMAND,
+    orderings::COMMAND,
     targets::COMMAND,
     outside::COMMAND,
     asm::COMMAND,

@@ -1,0 +1,428 @@
+//! `orderings`: whether every memory ordering earns its keep.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use super::Command;
+use crate::args::{Args, Flag};
+use crate::copy::Tree;
+use crate::orderings::allowed::{self, Entry};
+use crate::orderings::hunt::{self, Fate, Level};
+use crate::orderings::sites::{Order, Site};
+use crate::orderings::{Mutant, Tool, mutants, plant, report, sites};
+use crate::runner::{self, Job, Options, seconds};
+use crate::step::{Invocation, Step};
+use crate::suite::{self, Program, Test};
+use crate::tools;
+use crate::workspace::{self, Workspace};
+
+pub(super) const COMMAND: Command = Command {
+    name: "orderings",
+    usage: "[--crate X] [--engine TOOL] [--quick] [--list]",
+    about: "weaken each memory ordering in turn: some model or tool must object",
+    details: "Weakens each `Ordering` and each fence of the crates by one step, or leaves the fence out, in a copy of the\n\
+        sources, and runs the models that come by it until one fails; then Miri and ThreadSanitizer for what the\n\
+        models leave. What survives fails the command, unless docs/orderings-allowed.txt gives a reason; so does an\n\
+        entry of that list that no longer survives.",
+    flags: &[
+        Flag {
+            name: "--crate",
+            value: Some("X"),
+            about: "this crate's orderings only",
+        },
+        Flag {
+            name: "--engine",
+            value: Some("TOOL"),
+            about: "ask loom, miri or tsan alone; then a survivor is no failure",
+        },
+        Flag {
+            name: "--quick",
+            value: None,
+            about: "ask loom alone; a survivor is a failure",
+        },
+        Flag {
+            name: "--list",
+            value: None,
+            about: "show the mutants, run nothing",
+        },
+    ],
+    passes_on: false,
+    run,
+};
+
+/// The list of what may survive.
+const ALLOWED: &str = "docs/orderings-allowed.txt";
+
+/// Miri's schedules for each test.
+const SEEDS: u32 = 4;
+/// ThreadSanitizer's.
+const REPEATS: usize = 3;
+
+/// What was asked for.
+#[derive(Clone)]
+struct Wish {
+    crates: Vec<String>,
+    tools: Vec<Tool>,
+    /// Whether a survivor is a failure.
+    judge: bool,
+}
+
+fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
+    args.no_words()?;
+    let names = workspace.names();
+    let crates = match args.value("--crate") {
+        None => names,
+        Some(name) if names.contains(&name) => vec![name],
+        Some(name) => return Err(crate::args::unknown("crate", name, names)),
+    };
+    let all = [
+        ("loom", Tool::Loom),
+        ("miri", Tool::Miri),
+        ("tsan", Tool::Tsan),
+    ];
+    let tools = match args.value("--engine") {
+        None if args.has("--quick") => vec![Tool::Loom],
+        None => all.map(|(_, tool)| tool).to_vec(),
+        Some(name) => match all.iter().find(|(known, _)| *known == name) {
+            Some((_, tool)) => vec![*tool],
+            None => {
+                return Err(crate::args::unknown(
+                    "engine",
+                    name,
+                    all.map(|(known, _)| known),
+                ));
+            }
+        },
+    };
+    let wish = Wish {
+        crates: crates.into_iter().map(str::to_owned).collect(),
+        tools,
+        judge: args.value("--engine").is_none(),
+    };
+    if args.has("--list") {
+        return list(workspace, &wish);
+    }
+    Ok(runner::run(workspace, vec![step(wish)], Options::of(args)))
+}
+
+fn step(wish: Wish) -> Step {
+    Step::check("orderings", move |job| hunt_all(job, &wish))
+        .on_failure("write the model that is missing, weaken the ordering, or argue it in docs/orderings-allowed.txt")
+}
+
+/// The sites of these crates, and of the rest, since all are planted.
+fn all_sites(workspace: &Workspace, tree: &Tree) -> Result<Vec<Site>, String> {
+    let mut all = Vec::new();
+    for name in workspace.names() {
+        let sites = sites::of_crate(tree, name)?;
+        all.extend(
+            sites
+                .into_iter()
+                .filter(|site| site.order != Order::Relaxed),
+        );
+    }
+    Ok(all)
+}
+
+fn chosen(wish: &Wish, sites: &[Site]) -> Vec<Mutant> {
+    let mut mutants = mutants(sites);
+    mutants.retain(|mutant| wish.crates.contains(&mutant.site.krate));
+    mutants
+}
+
+fn read_allowed(workspace: &Workspace) -> Result<Vec<Entry>, String> {
+    let text = workspace::read(&workspace.root().join(ALLOWED))?;
+    allowed::parse(&text).map_err(|error| format!("{ALLOWED}: {error}"))
+}
+
+fn list(workspace: &Workspace, wish: &Wish) -> Result<ExitCode, String> {
+    let tree = Tree::read(workspace)?;
+    let allowed = read_allowed(workspace)?;
+    for mutant in chosen(wish, &all_sites(workspace, &tree)?) {
+        let entry = allowed.iter().find(|entry| entry.key == mutant.key());
+        let reach = if mutant.within_reach() {
+            ""
+        } else {
+            "  (out of reach)"
+        };
+        let reason = entry.map_or(String::new(), |entry| format!("\n    {}", entry.reason));
+        println!("{}  line {}{reach}{reason}", mutant.key(), mutant.site.line);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn hunt_all(job: &mut Job<'_>, wish: &Wish) -> Result<String, String> {
+    let workspace = job.workspace;
+    let allowed = read_allowed(workspace)?;
+    let mut tree = Tree::read(workspace)?;
+    let sites = all_sites(workspace, &tree)?;
+    let mutants = chosen(wish, &sites);
+    plant::plant(&mut tree, &sites)?;
+    let place = Place::new(workspace)?;
+    tree.write(&place.copy)?;
+
+    let mut fates = vec![Fate::default(); mutants.len()];
+    for tool in &wish.tools {
+        let left = |fates: &[Fate]| {
+            let alive = |(mutant, fate): (&Mutant, &Fate)| {
+                fate.killed.is_none() && mutant.within_reach_of(*tool)
+            };
+            mutants.iter().zip(fates).any(alive)
+        };
+        if !left(&fates) {
+            continue;
+        }
+        for level in place.levels(job, *tool)? {
+            let begun = Instant::now();
+            hunt::run(job, &level, &mutants, &mut fates, &place.scratch)?;
+            job.say(&format!(
+                "{}: done, {}",
+                level.name,
+                seconds(begun.elapsed())
+            ));
+        }
+    }
+
+    let crates: Vec<&str> = wish.crates.iter().map(String::as_str).collect();
+    let mut complaints = allowed::unknown(&allowed, &mutants, &crates);
+    complaints.extend(report::complaints(&mutants, &fates, &allowed, wish.judge));
+    job.say(&report::survivors(&mutants, &fates, &allowed));
+    job.say(&report::table(&crates, &mutants, &fates, &allowed));
+    job.say(&report::kinds(&fates));
+    let count = report::count(None, &mutants, &fates, &allowed);
+    let told = format!(
+        "{} of {} mutants at {} sites killed, {} justified, {} out of reach",
+        count.killed(),
+        count.mutants,
+        count.sites,
+        count.justified,
+        count.out_of_reach
+    );
+    if complaints.is_empty() {
+        Ok(told)
+    } else {
+        job.say(&complaints.join("\n"));
+        Err(format!("{told}; {} complaints", complaints.len()))
+    }
+}
+
+/// Where all this happens.
+struct Place {
+    copy: PathBuf,
+    target: PathBuf,
+    scratch: PathBuf,
+}
+
+impl Place {
+    fn new(workspace: &Workspace) -> Result<Self, String> {
+        let root = workspace.target_for("orderings");
+        let place = Self {
+            copy: root.join("copy"),
+            target: root.join("target"),
+            scratch: root.join("logs"),
+        };
+        fs::create_dir_all(&place.scratch)
+            .map_err(|error| format!("{}: {error}", place.scratch.display()))?;
+        Ok(place)
+    }
+
+    /// The levels of a tool, with its programs built.
+    fn levels(&self, job: &mut Job<'_>, tool: Tool) -> Result<Vec<Level>, String> {
+        match tool {
+            Tool::Loom => self.loom(job),
+            Tool::Miri => self.miri(job),
+            Tool::Tsan => self.tsan(job),
+        }
+    }
+
+    fn loom(&self, job: &mut Job<'_>) -> Result<Vec<Level>, String> {
+        let target = self.target.join("loom");
+        let mut tests = Vec::new();
+        for krate in job
+            .workspace
+            .crates()
+            .iter()
+            .filter(|krate| krate.has_models)
+        {
+            job.say(&format!("building the models of {}", krate.name));
+            let args = [
+                "test",
+                "-p",
+                &krate.name,
+                "--release",
+                "--features",
+                "loom",
+                "--test",
+                "loom",
+                "--no-run",
+            ];
+            let build = Invocation::cargo(args)
+                .env("RUSTFLAGS", "--cfg pool_loom")
+                .env("CARGO_TARGET_DIR", &target)
+                .without("CARGO_ENCODED_RUSTFLAGS")
+                .in_dir(&self.copy);
+            tests.extend(self.programs(job, &krate.name, &build, &[])?);
+        }
+        Ok([(2, true), (3, false)]
+            .map(|(bound, shallow)| Level {
+                name: format!("loom, {bound} preemptions"),
+                tool: Tool::Loom,
+                tests: tests.clone(),
+                runs: vec![vec![("LOOM_MAX_PREEMPTIONS".to_owned(), bound.to_string())]],
+                shallow,
+            })
+            .into())
+    }
+
+    /// Builds programs and lists their tests.
+    fn programs(
+        &self,
+        job: &mut Job<'_>,
+        krate: &str,
+        build: &Invocation,
+        env: &[(&str, &str)],
+    ) -> Result<Vec<Test>, String> {
+        let built = job.run(build)?;
+        let mut tests = Vec::new();
+        for (_, path) in suite::executables(&built) {
+            let path = self.copy.join(path);
+            let mut invocation =
+                Invocation::new(path, "").in_dir(&self.copy.join("crates").join(krate));
+            for name in [
+                "LOOM_MAX_DURATION",
+                "LOOM_MAX_PERMUTATIONS",
+                "LOOM_MAX_BRANCHES",
+            ] {
+                invocation = invocation.without(name);
+            }
+            for (name, value) in env {
+                invocation = invocation.env(name, *value);
+            }
+            let program = Program {
+                krate: krate.to_owned(),
+                invocation,
+            };
+            tests.extend(self.tests(&program)?);
+        }
+        if tests.is_empty() {
+            return Err(format!("no tests were built by: {}", build.command_line()));
+        }
+        Ok(tests)
+    }
+
+    fn tests(&self, program: &Program) -> Result<Vec<Test>, String> {
+        suite::tests(
+            program,
+            Duration::from_secs(600),
+            &self.scratch.join("list.log"),
+        )
+    }
+
+    fn miri(&self, job: &mut Job<'_>) -> Result<Vec<Level>, String> {
+        let Some(nightly) = tools::nightly_with_miri() else {
+            job.say("SKIPPED: miri is not installed");
+            return Ok(Vec::new());
+        };
+        let target = self.target.join("miri");
+        let mut tests = Vec::new();
+        for krate in job.workspace.crates() {
+            job.say(&format!("building the tests of {} for Miri", krate.name));
+            for test in test_files(&krate.dir) {
+                let flags =
+                    "-Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-permissive-provenance";
+                let flags = format!("{flags} -Zmiri-many-seeds=0..{SEEDS}");
+                let args = [
+                    "miri",
+                    "test",
+                    "--quiet",
+                    "-p",
+                    &krate.name,
+                    "--test",
+                    &test,
+                    "--",
+                ];
+                let invocation = Invocation::cargo_of(&nightly, args)
+                    .env("MIRIFLAGS", flags)
+                    .env("CARGO_TARGET_DIR", &target)
+                    .in_dir(&self.copy);
+                tests.extend(self.tests(&Program {
+                    krate: krate.name.clone(),
+                    invocation,
+                })?);
+            }
+        }
+        Ok(vec![Level {
+            name: format!("miri, {SEEDS} seeds"),
+            tool: Tool::Miri,
+            tests,
+            runs: vec![vec![]],
+            shallow: false,
+        }])
+    }
+
+    fn tsan(&self, job: &mut Job<'_>) -> Result<Vec<Level>, String> {
+        const TARGET: &str = "x86_64-unknown-linux-gnu";
+        let nightly = tools::toolchain("nightly");
+        let here = cfg!(all(target_arch = "x86_64", target_os = "linux"));
+        let Some(nightly) = nightly.filter(|_| here) else {
+            job.say(
+                "SKIPPED: ThreadSanitizer needs a nightly toolchain with rust-src, on 64-bit Linux",
+            );
+            return Ok(Vec::new());
+        };
+        let target = self.target.join("tsan");
+        let mut tests = Vec::new();
+        for krate in job.workspace.crates() {
+            job.say(&format!(
+                "building the tests of {} for ThreadSanitizer",
+                krate.name
+            ));
+            let args = [
+                "test",
+                "-Zbuild-std",
+                "--target",
+                TARGET,
+                "--release",
+                "-p",
+                &krate.name,
+                "--tests",
+                "--no-run",
+            ];
+            let build = Invocation::cargo_of(&nightly, args)
+                .env("RUSTFLAGS", "-Zsanitizer=thread")
+                .env("CARGO_TARGET_DIR", &target)
+                .without("CARGO_ENCODED_RUSTFLAGS")
+                .in_dir(&self.copy);
+            tests.extend(self.programs(
+                job,
+                &krate.name,
+                &build,
+                &[("TSAN_OPTIONS", "halt_on_error=1")],
+            )?);
+        }
+        Ok(vec![Level {
+            name: format!("tsan, {REPEATS} runs"),
+            tool: Tool::Tsan,
+            tests,
+            runs: vec![vec![]; REPEATS],
+            shallow: false,
+        }])
+    }
+}
+
+/// The names of a crate's integration tests, but for its models.
+fn test_files(krate: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(krate.join("tests")) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+        .filter(|name| name != "loom")
+        .collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,310 @@
+//! Runs the mutants, level by level, until a test objects or none is left to ask.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::plant::{self, VARIABLE};
+use super::{Mutant, Tool};
+use crate::runner::{Job, seconds};
+use crate::suite::{Ended, Test};
+
+/// One way of asking: a tool and how hard it looks.
+pub(crate) struct Level {
+    /// For people.
+    pub(crate) name: String,
+    pub(crate) tool: Tool,
+    /// What is asked.
+    pub(crate) tests: Vec<Test>,
+    /// The variables of each run of a test; every run has to pass.
+    pub(crate) runs: Vec<Vec<(String, String)>>,
+    /// A test may miss outcomes or executions that it asserts, because this level explores less than it is
+    /// meant for. Such a failure then says nothing of a mutant, either; any other does.
+    pub(crate) shallow: bool,
+}
+
+/// What became of a mutant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fate {
+    /// Who objected, if anybody did.
+    pub(crate) killed: Option<Kill>,
+    /// The tests that had to be stopped, which proves nothing.
+    pub(crate) timeouts: Vec<String>,
+    /// Whether any test came by its site.
+    pub(crate) reached: bool,
+}
+
+/// An objection.
+#[derive(Clone, Debug)]
+pub(crate) struct Kill {
+    pub(crate) level: String,
+    pub(crate) tool: Tool,
+    pub(crate) krate: String,
+    pub(crate) test: String,
+    /// A race, a wrong set of outcomes …
+    pub(crate) kind: String,
+}
+
+/// What a test does when nothing is wrong.
+struct Sound {
+    time: Duration,
+    /// The sites that it comes by.
+    reached: HashSet<usize>,
+    /// How it fails, at a shallow level.
+    failed: bool,
+}
+
+/// The failures of a test that was not allowed to explore enough.
+const SHALLOW: &[&str] = &["outcomes", "floor"];
+
+/// The test that has to fail: it shows that the tool sees anything at all, and not what a mutant does.
+const CANARY: &str = "canary";
+
+/// Runs each mutant that is still alive at this level, and says what it finds.
+pub(crate) fn run(
+    job: &mut Job<'_>,
+    level: &Level,
+    mutants: &[Mutant],
+    fates: &mut [Fate],
+    scratch: &Path,
+) -> Result<(), String> {
+    let alive: Vec<usize> = (0..mutants.len())
+        .filter(|index| {
+            fates[*index].killed.is_none() && mutants[*index].within_reach_of(level.tool)
+        })
+        .collect();
+    if alive.is_empty() {
+        return Ok(());
+    }
+    let begun = Instant::now();
+    job.say(&format!(
+        "{}: {} tests without a mutant",
+        level.name,
+        level.tests.len()
+    ));
+    let sound = baseline(level, scratch)?;
+    for (test, sound) in level.tests.iter().zip(&sound) {
+        let note = if sound.failed {
+            ", asserts more than this level explores"
+        } else {
+            ""
+        };
+        job.note(&format!(
+            "{} {}: {}, reaches {} sites{note}",
+            test.program.krate,
+            test.name,
+            seconds(sound.time),
+            sound.reached.len()
+        ));
+    }
+    job.say(&format!(
+        "{}: {} mutants, after {}",
+        level.name,
+        alive.len(),
+        seconds(begun.elapsed())
+    ));
+    let mut done = 0;
+    let all = alive.len();
+    let results = parallel(
+        &alive,
+        |worker, index| hunt(level, &sound, &mutants[*index], &log(scratch, worker)),
+        |index, result| {
+            done += 1;
+            if let Ok((fate, time)) = result {
+                let mutant = &mutants[*index];
+                job.say(&format!(
+                    "[{done:>3}/{all}] {} {} {}: {}, {}",
+                    mutant.place(),
+                    mutant.site.access,
+                    mutant.step(),
+                    told(fate),
+                    seconds(*time)
+                ));
+            }
+        },
+    );
+    for (index, result) in alive.iter().zip(results) {
+        let (fate, _) = result?;
+        let old = &mut fates[*index];
+        old.killed = fate.killed;
+        old.timeouts.extend(fate.timeouts);
+        old.reached |= fate.reached;
+    }
+    Ok(())
+}
+
+fn told(fate: &Fate) -> String {
+    match &fate.killed {
+        Some(kill) => format!("killed by {} of {}: {}", kill.test, kill.krate, kill.kind),
+        None if !fate.timeouts.is_empty() => format!("TIMED OUT in {}", fate.timeouts.join(", ")),
+        None if !fate.reached => "SURVIVED: nothing here comes by it".to_owned(),
+        None => "SURVIVED".to_owned(),
+    }
+}
+
+fn log(scratch: &Path, worker: usize) -> PathBuf {
+    scratch.join(format!("run-{worker}.log"))
+}
+
+/// How long a test may take that took so long when nothing was wrong.
+fn limit(time: Duration) -> Duration {
+    (time * 20).max(Duration::from_secs(60))
+}
+
+/// Runs every test with nothing wrong.
+fn baseline(level: &Level, scratch: &Path) -> Result<Vec<Sound>, String> {
+    const LIMIT: Duration = Duration::from_secs(30 * 60);
+    let run = |worker: usize, test: &Test| -> Result<Sound, String> {
+        let mut sound = Sound {
+            time: Duration::ZERO,
+            reached: HashSet::new(),
+            failed: false,
+        };
+        for variables in &level.runs {
+            let mut env: Vec<(&str, &str)> = pairs(variables);
+            env.push((VARIABLE, "trace"));
+            let run = test.run(&env, LIMIT, &log(scratch, worker))?;
+            sound.time = sound.time.max(run.time);
+            sound.reached.extend(plant::reached(&run.output));
+            if run.ended == Ended::Passed {
+                continue;
+            }
+            sound.failed = true;
+            let excused = |kind: &str| level.shallow && SHALLOW.contains(&kind);
+            if !matches!(&run.ended, Ended::Failed(kind) if excused(kind)) {
+                return Err(format!(
+                    "{} of {} fails without any mutant under {}:\n{}",
+                    test.name, test.program.krate, level.name, run.output
+                ));
+            }
+        }
+        Ok(sound)
+    };
+    parallel(&level.tests, run, |_, _| ()).into_iter().collect()
+}
+
+/// Runs one mutant through the tests that come by its site, its own crate's first and the quick ones first.
+fn hunt(
+    level: &Level,
+    sound: &[Sound],
+    mutant: &Mutant,
+    log: &Path,
+) -> Result<(Fate, Duration), String> {
+    let begun = Instant::now();
+    let mut candidates: Vec<(&Test, &Sound)> = level
+        .tests
+        .iter()
+        .zip(sound)
+        .filter(|(test, sound)| test.name != CANARY && sound.reached.contains(&mutant.number))
+        .collect();
+    let mut fate = Fate {
+        reached: !candidates.is_empty(),
+        ..Fate::default()
+    };
+    candidates.sort_by_key(|(test, sound)| (test.program.krate != mutant.site.krate, sound.time));
+    let choice = plant::choice(mutant);
+    for (test, sound) in candidates {
+        for variables in &level.runs {
+            let mut env = pairs(variables);
+            env.push((VARIABLE, &choice));
+            match test.run(&env, limit(sound.time), log)?.ended {
+                Ended::Passed => {}
+                Ended::TimedOut => {
+                    fate.timeouts.push(test.name.clone());
+                    break;
+                }
+                Ended::Failed(kind) if sound.failed && SHALLOW.contains(&kind.as_str()) => {}
+                Ended::Failed(kind) => {
+                    fate.killed = Some(Kill {
+                        level: level.name.clone(),
+                        tool: level.tool,
+                        krate: test.program.krate.clone(),
+                        test: test.name.clone(),
+                        kind,
+                    });
+                    return Ok((fate, begun.elapsed()));
+                }
+            }
+        }
+    }
+    Ok((fate, begun.elapsed()))
+}
+
+fn pairs(variables: &[(String, String)]) -> Vec<(&str, &str)> {
+    variables
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
+}
+
+/// Works through `items` on as many threads as there are processors, telling of each as it is done. The results
+/// are in the order of the items.
+pub(crate) fn parallel<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(usize, &T) -> R + Sync,
+    mut done: impl FnMut(&T, &R),
+) -> Vec<R> {
+    let workers = thread::available_parallelism()
+        .map_or(2, usize::from)
+        .min(items.len());
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
+    thread::scope(|scope| {
+        for worker in 0..workers {
+            let (sender, next, work) = (sender.clone(), &next, &work);
+            scope.spawn(move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(index) else { return };
+                    if sender.send((index, work(worker, item))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for (index, result) in receiver {
+            done(&items[index], &result);
+            results[index] = Some(result);
+        }
+    });
+    results.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_their_order() {
+        let items: Vec<u64> = (0..20).collect();
+        let mut seen = 0;
+        let results = parallel(
+            &items,
+            |_, item| {
+                thread::sleep(Duration::from_micros(20 - item));
+                item * 2
+            },
+            |item, result| {
+                assert_eq!(item * 2, *result);
+                seen += 1;
+            },
+        );
+        assert_eq!(seen, 20);
+        assert_eq!(
+            results,
+            items.iter().map(|item| item * 2).collect::<Vec<_>>()
+        );
+        assert!(parallel(&[] as &[u64], |_, _| (), |_, _| ()).is_empty());
+    }
+
+    #[test]
+    fn slow_tests_get_time_in_proportion() {
+        assert_eq!(limit(Duration::from_millis(1)), Duration::from_secs(60));
+        assert_eq!(limit(Duration::from_secs(10)), Duration::from_secs(200));
+    }
+}
