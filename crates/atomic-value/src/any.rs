@@ -60,8 +60,8 @@ fn typed<T: Any + Send + Sync>(value: StdArc<dyn Any + Send + Sync>) -> StdArc<T
 
 /// A value whose type is chosen by the first store and stays. Go's `atomic.Value`.
 ///
-/// Where the type is known beforehand [`AtomicValue`] is faster, checked by the compiler, and has more to offer.
-/// This one is for plugins, registries by name, and programs that come from Go.
+/// Where the type is known beforehand [`AtomicValue`] is faster, checked by the compiler, and has more to
+/// offer. This one is for plugins, registries by name, and programs that come from Go.
 ///
 /// ```
 /// use atomic_value::AnyValue;
@@ -78,15 +78,15 @@ fn typed<T: Any + Send + Sync>(value: StdArc<dyn Any + Send + Sync>) -> StdArc<T
 ///
 /// # The first store
 ///
-/// Value and type arrive in one exchange, so there is no moment at which a value has a type and no content. Of several
-/// first stores of different types one wins and the others get [`TypeMismatch`]. A compare-and-swap that expects
-/// the empty value is a first store like any other.
+/// Value and type arrive in one exchange, so there is no moment at which a value has a type and no content.
+/// Of several first stores of different types one wins and the others get [`TypeMismatch`]. A
+/// compare-and-swap that expects the empty value is a first store like any other.
 ///
 /// # No nil
 ///
-/// Go's `Store(nil)` panics, for a nil interface has no type to fix. Rust has no value without a type, so there is
-/// nothing to refuse: `store(None::<T>)` stores an `Option<T>`, and fixes that type. As in Go, a value that is no longer
-/// empty never is again.
+/// Go's `Store(nil)` panics, for a nil interface has no type to fix. Rust has no value without a type, so
+/// there is nothing to refuse: `store(None::<T>)` stores an `Option<T>`, and fixes that type. As in Go, a
+/// value that is no longer empty never is again.
 ///
 /// Progress, order and what user code may do are as for [`AtomicValue`].
 pub struct AnyValue {
@@ -192,13 +192,15 @@ impl AnyValue {
         self.entry.swap_arc(entry).map(Entry::into_value)
     }
 
-    /// Stores `new` if what is stored equals `current`; `None` stands for the empty value. Returns what it replaced.
+    /// Stores `new` if what is stored equals `current`; `None` stands for the empty value. Returns what it
+    /// replaced.
     ///
-    /// Values are compared by `==` and not by address. If the value is replaced between the comparison and the
-    /// exchange, it is compared again, so this fails only on a value that was seen to be unequal.
+    /// Values are compared by `==` and not by address. If the value is replaced between the comparison and
+    /// the exchange, it is compared again, so this fails only on a value that was seen to be unequal.
     ///
-    /// Go: `Value.CompareAndSwap`, which panics instead of returning [`AnyCompareError::TypeMismatch`]. What else makes it
-    /// panic (an old and a new value of different types, a type that cannot be compared) does not compile here.
+    /// Go: `Value.CompareAndSwap`, which panics instead of returning [`AnyCompareError::TypeMismatch`]. What
+    /// else makes it panic (an old and a new value of different types, a type that cannot be compared) does
+    /// not compile here.
     ///
     /// # Errors
     ///
@@ -247,8 +249,8 @@ impl AnyValue {
         self.entry.is_empty()
     }
 
-    /// The name of the type that the first store fixed, as [`std::any::type_name`] gives it: for messages, not for
-    /// decisions.
+    /// The name of the type that the first store fixed, as [`std::any::type_name`] gives it: for messages,
+    /// not for decisions.
     #[must_use]
     pub fn type_name(&self) -> Option<&'static str> {
         self.entry.load().map(|entry| entry.name)
@@ -309,7 +311,8 @@ impl<T> Deref for AnyGuard<T> {
     #[inline]
     fn deref(&self) -> &T {
         let value = StdArc::as_ptr(&self.entry.value).cast::<T>();
-        // SAFETY: the entry holds a `T` (A2), which lives as long as the entry, and the entry as long as the guard.
+        // SAFETY: the entry holds a `T` (A2), which lives as long as the entry, and the entry as long as the
+        // guard.
         unsafe { &*value }
     }
 }

@@ -52,7 +52,8 @@ mod imp {
     /// One, so that a second guard of a thread meets the counting path.
     pub(crate) const DEBTS: usize = 1;
 
-    /// How many looks are worth exploring. A look changes nothing, so what can follow the third can follow the second.
+    /// How many looks are worth exploring. A look changes nothing, so what can follow the third can follow
+    /// the second.
     const LOOKS: u32 = 2;
 
     /// Waits for ever: a model's threads are all scheduled.

@@ -13,16 +13,23 @@ struct Cached<T>(Option<Arc<T>>);
 impl<T> Cached<T> {
     #[inline]
     fn load(&mut self, source: &AtomicValue<T>) -> Option<&T> {
-        let held = self.0.as_ref().map_or(ptr::null(), Arc::as_ptr);
         // We hold what is at that address, so nothing else can be there (C1).
-        if source.address() != held {
+        let current = self
+            .0
+            .as_ref()
+            .is_some_and(|held| ptr::eq(Arc::as_ptr(held), source.address()));
+        if !current {
             self.refresh(source);
         }
         self.0.as_deref()
     }
 
+    /// Loads anew, unless there is nothing to load.
     #[cold]
     fn refresh(&mut self, source: &AtomicValue<T>) {
+        if self.0.is_none() && source.address().is_null() {
+            return;
+        }
         let old = mem::replace(&mut self.0, source.load_arc());
         // May run a destructor, which finds us complete.
         drop(old);

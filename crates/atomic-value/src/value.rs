@@ -12,7 +12,7 @@ use crate::sync::const_unless_loom;
 
 /// A value that any thread reads and any thread replaces, whole.
 ///
-/// It is empty, or holds one `T` behind an [`Arc`](std::sync::Arc). Stored values are never changed, only replaced:
+/// It is empty, or holds one `T` behind an [`Arc`]. Stored values are never changed, only replaced:
 /// a [`Guard`] shows one version, from the first field to the last, for as long as it lives, and the old
 /// version is dropped as soon as nobody looks at it any more.
 ///
@@ -31,20 +31,20 @@ use crate::sync::const_unless_loom;
 ///
 /// # Progress and order
 ///
-/// Loads are wait-free. A store, swap or compare-and-swap that replaces a value waits for the threads that are at
-/// that moment in the middle of a load *from the same value*; that takes them a few instructions, or a time slice
-/// if they are preempted there. Should a thread stay there for more than a second (lost in a fork, stopped by a
-/// debugger), the wait ends and the old value is leaked. Nothing else waits, and no operation may be called from
-/// a signal handler.
+/// Loads are wait-free. A store, swap or compare-and-swap that replaces a value waits for the threads that
+/// are at that moment in the middle of a load *from the same value*; that takes them a few instructions, or a
+/// time slice if they are preempted there. Should a thread stay there for more than a second (lost in a fork,
+/// stopped by a debugger), the wait ends and the old value is leaked. Nothing else waits, and no operation
+/// may be called from a signal handler.
 ///
-/// A store happens before a load that returns what it stored. All stores to one value have one order that every
-/// thread agrees on; between two values there is no such promise.
+/// A store happens before a load that returns what it stored. All stores to one value have one order that
+/// every thread agrees on; between two values there is no such promise.
 ///
 /// # User code
 ///
-/// `PartialEq`, the closures of the updates, and destructors run when no lock is held and nothing is half done. They
-/// may use the same `AtomicValue`, and they may panic: the value then holds what it held before, or, if it was
-/// an old value's destructor, the new one.
+/// `PartialEq`, the closures of the updates, and destructors run when no lock is held and nothing is half
+/// done. They may use the same `AtomicValue`, and they may panic: the value then holds what it held before,
+/// or, if it was an old value's destructor, the new one.
 pub struct AtomicValue<T> {
     slot: Slot<T>,
 }
@@ -71,9 +71,9 @@ impl<T> AtomicValue<T> {
 
     /// What is stored now, or `None` if the value is empty.
     ///
-    /// Wait-free. Costs two operations of the price of an uncontended lock, one here and one when the guard
-    /// is dropped, and neither touches memory that other readers write. For a thread that loads over and over
-    /// there is [`reader`](Self::reader), which costs a hundredth of that.
+    /// Wait-free. Costs a full fence here and a compare-exchange when the guard is dropped; neither touches
+    /// memory that other readers write. For a thread that loads over and over there is
+    /// [`reader`](Self::reader), which needs neither.
     ///
     /// Go: `Value.Load`.
     #[inline]
@@ -82,7 +82,8 @@ impl<T> AtomicValue<T> {
         self.slot.load()
     }
 
-    /// As [`load`](Self::load), but counted: for values that are kept for long, or of which a thread holds many.
+    /// As [`load`](Self::load), but counted: for values that are kept for long, or of which a thread holds
+    /// many.
     ///
     /// Wait-free. Readers of one value then contend for its reference count.
     #[must_use]
@@ -92,8 +93,8 @@ impl<T> AtomicValue<T> {
 
     /// Replaces what is stored.
     ///
-    /// Costs an allocation and a walk over one record for every thread that has ever loaded at the same time as
-    /// others. The old value is dropped here if nobody looks at it. If its destructor panics, so does this
+    /// Costs an allocation and a walk over one record for every thread that has ever loaded at the same time
+    /// as others. The old value is dropped here if nobody looks at it. If its destructor panics, so does this
     /// call, and the new value is stored all the same.
     ///
     /// Go: `Value.Store`; `None` cannot be stored, see [`take`](Self::take).
@@ -108,8 +109,8 @@ impl<T> AtomicValue<T> {
 
     /// Replaces what is stored and returns what was.
     ///
-    /// Costs what [`store`](Self::store) does. Guards may still show the old value; without any, `Arc::into_inner` gets
-    /// it out of the `Arc`.
+    /// Costs what [`store`](Self::store) does. Guards may still show the old value; without any,
+    /// `Arc::into_inner` gets it out of the `Arc`.
     ///
     /// Go: `Value.Swap`.
     pub fn swap(&self, value: T) -> Option<Arc<T>> {
@@ -128,14 +129,15 @@ impl<T> AtomicValue<T> {
         self.slot.swap(None)
     }
 
-    /// Stores `new` if what is stored equals `current`; `None` stands for the empty value. Returns what it replaced.
+    /// Stores `new` if what is stored equals `current`; `None` stands for the empty value. Returns what it
+    /// replaced.
     ///
-    /// Lock-free, apart from the wait of every replacement. Values are compared by `==` and not by address. If the
-    /// value is replaced between the comparison and the exchange, it is compared again, so this fails only on a value
-    /// that was seen to be unequal. Nothing is allocated before a comparison has succeeded.
+    /// Lock-free, apart from the wait of every replacement. Values are compared by `==` and not by address.
+    /// If the value is replaced between the comparison and the exchange, it is compared again, so this fails
+    /// only on a value that was seen to be unequal. Nothing is allocated before a comparison has succeeded.
     ///
-    /// Go: `Value.CompareAndSwap`, which panics on types that cannot be compared; here they do not compile. It also fails
-    /// if another thread has exchanged the value for an equal one meanwhile; this does not.
+    /// Go: `Value.CompareAndSwap`, which panics on types that cannot be compared; here they do not compile.
+    /// It also fails if another thread has exchanged the value for an equal one meanwhile; this does not.
     ///
     /// # Errors
     ///
@@ -178,13 +180,13 @@ impl<T> AtomicValue<T> {
         }
     }
 
-    /// Stores `new` if what is stored *is* `current`, the same object and not an equal one; `None` stands for the empty value.
-    /// Returns what it replaced.
+    /// Stores `new` if what is stored *is* `current`, the same object and not an equal one; `None` stands for
+    /// the empty value. Returns what it replaced.
     ///
-    /// Lock-free, apart from the wait of every replacement. The object is named by a reference into it, as a [`Guard`], an
-    /// `Arc` or a [`Reader`] gives: that keeps it alive, so no other object can take its address meanwhile. It
-    /// may have been taken out and stored again, though, with [`store_arc`](Self::store_arc). All values of a type
-    /// without size count as the same.
+    /// Lock-free, apart from the wait of every replacement. The object is named by a reference into it, as a
+    /// [`Guard`], an `Arc` or a [`Reader`] gives: that keeps it alive, so no other object can take its
+    /// address meanwhile. It may have been taken out and stored again, though, with
+    /// [`store_arc`](Self::store_arc). All values of a type without size count as the same.
     ///
     /// # Errors
     ///
@@ -220,9 +222,9 @@ impl<T> AtomicValue<T> {
 
     /// Stores what `next` makes of what is stored, and returns what it replaced.
     ///
-    /// Lock-free, apart from the wait of every replacement: when another thread stores first, what `next` made is
-    /// dropped and `next` is called again, on the newer value. It should be quick and without side effects. If it
-    /// stores into the same `AtomicValue` each time it is called, the update never ends.
+    /// Lock-free, apart from the wait of every replacement: when another thread stores first, what `next`
+    /// made is dropped and `next` is called again, on the newer value. It should be quick and without side
+    /// effects. If it stores into the same `AtomicValue` each time it is called, the update never ends.
     ///
     /// Known as read-copy-update.
     ///
@@ -289,7 +291,8 @@ impl<T> AtomicValue<T> {
         Reader::new(self)
     }
 
-    /// As [`reader`](Self::reader), for a value in an `Arc` (the standard library's): the reader can go wherever it is needed.
+    /// As [`reader`](Self::reader), for a value in an `Arc` (the standard library's): the reader can go
+    /// wherever it is needed.
     #[must_use]
     pub fn reader_owned(self: &std::sync::Arc<Self>) -> OwnedReader<T> {
         OwnedReader::new(std::sync::Arc::clone(self))

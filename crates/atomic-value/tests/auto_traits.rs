@@ -1,4 +1,5 @@
-//! Which types may cross threads and panics, and how large they are. What may not is in `src/compile_fail.rs`, too.
+//! Which types may cross threads and panics, and how large they are. What may not is in
+//! `src/compile_fail.rs`, too.
 
 use std::cell::{Cell, UnsafeCell};
 use std::error::Error;

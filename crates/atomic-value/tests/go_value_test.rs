@@ -1,7 +1,7 @@
 //! Go's tests of `atomic.Value` (`sync/atomic/value_test.go`), by name, with the property kept.
 //!
-//! Each runs on [`AnyValue`], which is Go's type, and where it means something on [`AtomicValue`]. What makes Go
-//! panic is an error here, or does not compile; the latter cases are in `src/compile_fail.rs`.
+//! Each runs on [`AnyValue`], which is Go's type, and where it means something on [`AtomicValue`]. What makes
+//! Go panic is an error here, or does not compile; the latter cases are in `src/compile_fail.rs`.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -141,7 +141,8 @@ impl Random {
     }
 }
 
-/// Go's table: what was there, what is swapped in, what comes out. Its first line (a nil) cannot be written down.
+/// Go's table: what was there, what is swapped in, what comes out. Its first line (a nil) cannot be written
+/// down.
 #[test]
 fn test_value_swap() {
     let fresh = AnyValue::empty();

@@ -1,17 +1,17 @@
 //! Models of the protocols, run by loom through the repaired facade.
 //!
-//! Under the model checker a record has room for one debt instead of eight, so that a second guard counts. Values are
-//! [`Tracked`]: loom reports one that is dropped while somebody may be reading it, its `Arc` one that leaks. Each
-//! model asserts the exact set of its outcomes over all schedules, and a floor on their number, so that one
-//! which explores nothing fails.
+//! Under the model checker a record has room for one debt instead of eight, so that a second guard counts.
+//! Values are [`Tracked`]: loom reports one that is dropped while somebody may be reading it, its `Arc` one
+//! that leaks. Each model asserts the exact set of its outcomes over all schedules, and a floor on their
+//! number, so that one which explores nothing fails.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg pool_loom" LOOM_MAX_PREEMPTIONS=3 \
 //!     cargo test -p atomic-value --release --features loom --test loom
 //! ```
 //!
-//! The bound of three preemptions: unbounded searches of these models do not end, and no set of outcomes grows
-//! from three to four.
+//! The bound of three preemptions: unbounded searches of these models do not end, and no set of outcomes
+//! grows from three to four.
 #![cfg(pool_loom)]
 
 use std::collections::BTreeSet;
@@ -71,17 +71,19 @@ struct Tracked {
     alive: UnsafeCell<bool>,
 }
 
-// SAFETY: the cell is read through shared references and written in `drop`, and loom checks that the two do not meet.
+// SAFETY: the cell is read through shared references and written in `drop`, and loom checks that the two do
+// not meet.
 unsafe impl Send for Tracked {}
 // SAFETY: as above.
 unsafe impl Sync for Tracked {}
 
 impl Tracked {
     fn new(number: u32) -> Self {
-        Self {
-            number,
-            alive: UnsafeCell::new(true),
-        }
+        let alive = UnsafeCell::new(false);
+        // What loom sees of its making, so that it must be visible to who reads it.
+        // SAFETY: nobody else has it yet.
+        alive.with_mut(|alive| unsafe { *alive = true });
+        Self { number, alive }
     }
 
     fn number(&self) -> u32 {
@@ -140,7 +142,8 @@ fn canary() {
     });
 }
 
-/// A load sees the old value or the new one, whole, and neither is dropped while it is looked at, nor ever leaked.
+/// A load sees the old value or the new one, whole, and neither is dropped while it is looked at, nor ever
+/// leaked.
 #[test]
 fn load_against_store() {
     explore("load_against_store", 800, [Some(1), Some(2)], || {
@@ -256,6 +259,29 @@ fn a_guard_dropped_on_another_thread() {
     });
 }
 
+/// A guard is dropped on another thread, and its debt is used again here for something else, before a sweep
+/// looks at it: the sweep still knows that the guard's reads are over.
+#[test]
+fn a_struck_debt_is_used_again() {
+    explore(
+        "a_struck_debt_is_used_again",
+        20_000,
+        [Some(1), None],
+        || {
+            let value = value(1);
+            let elsewhere = AtomicValue::new(Tracked::new(9));
+            let guard = value.load().unwrap();
+            let other = thread::spawn(move || guard.number());
+            let take = spawn(&value, |value| drop(value.take()));
+            assert_eq!(seen(&elsewhere), Some(9));
+            let number = seen(&value);
+            assert_eq!(other.join().unwrap(), 1);
+            take.join().unwrap();
+            number
+        },
+    );
+}
+
 /// A guard may outlive the value that it came from.
 #[test]
 fn a_guard_outlives_the_atomic_value() {
@@ -323,8 +349,8 @@ fn a_record_changes_hands() {
     });
 }
 
-/// Two threads load while a third replaces. They may have a record each, or one after the other the same: then
-/// the second's announcement does not hide behind what the first wrote.
+/// Two threads load while a third replaces. They may have a record each, or one after the other the same:
+/// then the second's announcement does not hide behind what the first wrote.
 #[test]
 fn two_loads_of_two_threads_against_a_store() {
     explore(
@@ -506,8 +532,8 @@ fn a_reader_against_a_store() {
     );
 }
 
-/// An object that is stored a second time: what came before the second store is visible to a reader that has the
-/// object already, and knows that it was out meanwhile.
+/// An object that is stored a second time: what came before the second store is visible to a reader that has
+/// the object already, and knows that it was out meanwhile.
 #[test]
 fn a_reader_against_an_object_that_comes_back() {
     explore(
@@ -627,8 +653,7 @@ fn any_first_store_against_first_store() {
         let other = spawn_any(&value, |value| value.store(1_u32).unwrap());
         value.store(2_u32).unwrap();
         other.join().unwrap();
-        let last = *value.load::<u32>().unwrap().unwrap();
-        last
+        *value.load::<u32>().unwrap().unwrap()
     });
 }
 
@@ -687,7 +712,8 @@ fn any_first_store_against_swap() {
     );
 }
 
-/// What Go got wrong (golang/go#52612): a compare-and-swap that expects the empty value, against a first store.
+/// What Go got wrong (golang/go#52612): a compare-and-swap that expects the empty value, against a first
+/// store.
 #[test]
 fn any_first_store_against_compare_and_swap() {
     explore(

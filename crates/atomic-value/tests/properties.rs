@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atomic_value::{AtomicValue, Guard};
 use proptest::prelude::*;
-use proptest::test_runner::FileFailurePersistence;
 
 mod common;
 use common::Counted;
@@ -170,20 +169,20 @@ fn run(ops: &[Op]) {
     assert_eq!(made.load(Ordering::Relaxed), drops.load(Ordering::Relaxed));
 }
 
+/// Miri takes half a second for an operation.
+const CASES: u32 = if cfg!(miri) { 2 } else { 500 };
+const LENGTH: usize = if cfg!(miri) { 8 } else { 60 };
+
 proptest! {
+    // No files of failures: a failing sequence is printed, and becomes a test of its own.
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 8 } else { 500 },
-        // Miri has no files.
-        failure_persistence: if cfg!(miri) {
-            None
-        } else {
-            Some(Box::new(FileFailurePersistence::Off))
-        },
+        cases: CASES,
+        failure_persistence: None,
         ..ProptestConfig::default()
     })]
 
     #[test]
-    fn behaves_like_an_option(ops in proptest::collection::vec(op(), 1..60)) {
+    fn behaves_like_an_option(ops in proptest::collection::vec(op(), 1..LENGTH)) {
         run(&ops);
     }
 }

@@ -1,4 +1,5 @@
-//! Threads that come and go: statics, thread-local destructors, guards that move, values that are dropped elsewhere.
+//! Threads that come and go: statics, thread-local destructors, guards that move, values that are dropped
+//! elsewhere.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -81,8 +81,8 @@ fn eq_panics() {
     assert_eq!(count(&DROPS), 2);
 }
 
-/// The first comparison replaces the value by an equal one, so that there is a second, with the new value in its
-/// `Arc` already; that one panics.
+/// The first comparison replaces the value by an equal one, so that there is a second, with the new value in
+/// its `Arc` already; that one panics.
 #[test]
 fn eq_panics_the_second_time() {
     static DROPS: AtomicUsize = AtomicUsize::new(0);
@@ -129,7 +129,8 @@ fn eq_comes_back() {
     assert_eq!(count(&DROPS), 7, "all values but the last, once");
 }
 
-/// `eq` replaces the value by an unequal one: the new value comes back, out of the `Arc` that it was in already.
+/// `eq` replaces the value by an unequal one: the new value comes back, out of the `Arc` that it was in
+/// already.
 #[test]
 fn eq_makes_itself_untrue() {
     static DROPS: AtomicUsize = AtomicUsize::new(0);
@@ -159,8 +160,8 @@ fn an_update_panics() {
     assert_eq!((number(&value), count(&DROPS)), (Some(2), 1));
 }
 
-/// The closure replaces the value the first time, so that what it made is dropped and it is called again; then it
-/// panics, or not.
+/// The closure replaces the value the first time, so that what it made is dropped and it is called again;
+/// then it panics, or not.
 #[test]
 fn an_update_comes_back() {
     static DROPS: AtomicUsize = AtomicUsize::new(0);
@@ -194,8 +195,8 @@ fn an_update_comes_back() {
     assert_eq!((number(&value), count(&DROPS)), (Some(20), 5));
 }
 
-/// The old value's destructor panics, in each operation that drops one: the new value is there all the same, and
-/// nothing is dropped twice.
+/// The old value's destructor panics, in each operation that drops one: the new value is there all the same,
+/// and nothing is dropped twice.
 #[test]
 fn a_destructor_panics() {
     static DROPS: AtomicUsize = AtomicUsize::new(0);
@@ -263,7 +264,8 @@ fn a_destructor_comes_back() {
     assert_eq!(count(&DROPS), 3);
 }
 
-/// A value that holds the last share of another `AtomicValue`, which holds one of a third: dropping one drops all.
+/// A value that holds the last share of another `AtomicValue`, which holds one of a third: dropping one drops
+/// all.
 #[test]
 fn a_destructor_drops_another_value() {
     static DROPS: AtomicUsize = AtomicUsize::new(0);

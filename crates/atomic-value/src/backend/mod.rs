@@ -1,4 +1,5 @@
-//! The place where a shared, counted value lives: the one module to replace for another way of protecting loads.
+//! The place where a shared, counted value lives: the one module to replace for another way of protecting
+//! loads.
 //!
 //! Nothing outside knows how a load is protected. What the rest of the crate asks for is a [`Slot`] with a
 //! `const` empty form, `load` to a [`Guard`] that may outlive the slot and move between threads, `load_arc`,
@@ -69,7 +70,8 @@ impl<T> Slot<T> {
             None => unsafe { Arc::increment_strong_count(value) },
         }
         drop(window);
-        // SAFETY: from `Arc::into_raw`. The guard drops it only when a reference has been counted for it (R4).
+        // SAFETY: from `Arc::into_raw`. The guard drops it only when a reference has been counted for it
+        // (R4).
         let value = unsafe { Arc::from_raw(value) };
         Some(Guard {
             value: ManuallyDrop::new(value),
@@ -96,9 +98,9 @@ impl<T> Slot<T> {
     /// The value's address, for comparison only; null when there is none.
     #[inline]
     pub(crate) fn address(&self) -> *const T {
-        // ORDERING: Acquire, pairs with the Release in `swap` and `compare_exchange`. Who compares it with a value
-        // that it holds reads that value's content already; this is for an `Arc` that was stored a second time,
-        // so that what came before the second store is visible, too.
+        // ORDERING: Acquire, pairs with the Release in `swap` and `compare_exchange`. Who compares it with a
+        // value that it holds reads that value's content already; this is for an `Arc` that was stored a
+        // second time, so that what came before the second store is visible, too.
         self.value.load(Ordering::Acquire)
     }
 
@@ -107,10 +109,12 @@ impl<T> Slot<T> {
         self.value.load(Ordering::Relaxed).is_null()
     }
 
-    /// Replaces the value and returns the old one. Waits for threads that are in the middle of a load from here.
+    /// Replaces the value and returns the old one. Waits for threads that are in the middle of a load from
+    /// here.
     pub(crate) fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
-        // ORDERING: Release, pairs with the Acquire in `load_through`, `load_arc` and `address`: the new value's
-        // content is visible to whoever loads it. Acquire: the old value's content is visible to our caller.
+        // ORDERING: Release, pairs with the Acquire in `load_through`, `load_arc` and `address`: the new
+        // value's content is visible to whoever loads it. Acquire: the old value's content is visible to our
+        // caller. The fence in `removed` would do for that, but ThreadSanitizer knows no fences.
         let old = self.value.swap(into_raw(new), Ordering::AcqRel);
         self.removed(old)
     }
@@ -148,7 +152,8 @@ impl<T> Slot<T> {
         // ORDERING: Relaxed. We are alone with the slot, so whatever made us so ordered all stores before.
         let value = from_raw(self.value.load(Ordering::Relaxed));
         if let Some(value) = &value {
-            // No fence, and nobody to wait for: a load that is under way borrows the slot. Guards may be left.
+            // No fence, and nobody to wait for: a load that is under way borrows the slot. Guards may be
+            // left.
             pay(value, None);
         }
         value
@@ -178,12 +183,13 @@ fn into_raw<T>(value: Option<Arc<T>>) -> *mut T {
 
 /// Takes over the reference that belonged to a slot.
 fn from_raw<T>(value: *mut T) -> Option<Arc<T>> {
-    // SAFETY: from `into_raw`, and the caller has just removed it from its slot, whose reference this is (R2).
+    // SAFETY: from `into_raw`, and the caller has just removed it from its slot, whose reference this is
+    // (R2).
     (!value.is_null()).then(|| unsafe { Arc::from_raw(value) })
 }
 
-/// Counts the references that guards of `value` owe, after waiting for the loads from `slot` that may be making
-/// more of them. Afterwards `value` may be dropped.
+/// Counts the references that guards of `value` owe, after waiting for the loads from `slot` that may be
+/// making more of them. Afterwards `value` may be dropped.
 fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
     let address = Arc::as_ptr(value).addr();
     let mut counted = None;
@@ -206,12 +212,12 @@ fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
 
 /// A loaded value. It stays as it was, and alive, until the guard is dropped, whatever is stored meanwhile.
 ///
-/// Made by [`AtomicValue::load`](crate::AtomicValue::load). It does not borrow the `AtomicValue`, may outlive it, and
-/// may be sent to and dropped on another thread. A thread that holds at most eight guards at a time makes and
-/// drops them without touching the value's reference count; any further guard counts. Forgetting a guard leaks the value
-/// and is otherwise harmless.
+/// Made by [`AtomicValue::load`](crate::AtomicValue::load). It does not borrow the `AtomicValue`, may outlive
+/// it, and may be sent to and dropped on another thread. A thread that holds at most eight guards at a time
+/// makes and drops them without touching the value's reference count; any further guard counts. Forgetting a
+/// guard leaks the value and is otherwise harmless.
 ///
-/// To keep a value for long, turn the guard into an [`Arc`](std::sync::Arc) with [`Guard::into_arc`].
+/// To keep a value for long, turn the guard into an [`Arc`] with [`Guard::into_arc`].
 pub struct Guard<T> {
     value: ManuallyDrop<Arc<T>>,
     /// Where the reference is owed; `None` when it has been counted from the start.
@@ -245,8 +251,8 @@ impl<T> Drop for Guard<T> {
                 return;
             }
         }
-        // SAFETY: a reference has been counted for us, by `load_through` or by whoever struck our debt (R4); and
-        // this is the only place that drops it.
+        // SAFETY: a reference has been counted for us, by `load_through` or by whoever struck our debt (R4);
+        // and this is the only place that drops it.
         unsafe { ManuallyDrop::drop(&mut self.value) };
     }
 }

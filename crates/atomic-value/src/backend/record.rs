@@ -62,7 +62,8 @@ fn deref(link: *mut Record) -> Option<&'static Record> {
     unsafe { link.as_ref() }
 }
 
-/// Runs `load` with this thread's record, or with a borrowed one while the thread's locals are being destroyed.
+/// Runs `load` with this thread's record, or with a borrowed one while the thread's locals are being
+/// destroyed.
 #[inline]
 pub(super) fn with<R>(load: impl Fn(&'static Record) -> R) -> R {
     match LEASE.try_with(Lease::record) {
@@ -120,8 +121,8 @@ impl Record {
     fn try_lease(&self) -> bool {
         // ORDERING: Relaxed. A glance that spares a compare-exchange.
         let leased = self.leased.load(Ordering::Relaxed);
-        // ORDERING: Acquire, pairs with the Release in `release`: what the last holder wrote to `loading` and to
-        // the debts comes before what we write there. Without it an old 0 could replace our announcement.
+        // ORDERING: Acquire, pairs with the Release in `release`: what the last holder wrote to `loading` and
+        // to the debts comes before what we write there. Without it an old 0 could replace our announcement.
         // Relaxed on failure, nothing follows from it.
         !leased
             && self
@@ -164,14 +165,16 @@ impl Record {
         }
     }
 
-    /// Announces a load from `cell`. Until the window is dropped, whoever removes a value from the cell waits.
+    /// Announces a load from `cell`. Until the window is dropped, whoever removes a value from the cell
+    /// waits.
     #[inline]
     pub(super) fn open(&self, cell: usize) -> Window<'_> {
-        // ORDERING: Release, pairs with the Acquire in `await_window`: a sweep that reads this announcement, which
-        // is for another cell than the sweep's, sees the debts of our earlier loads.
+        // ORDERING: Release, pairs with the Acquire in `await_window`: a sweep that reads this announcement,
+        // which is for another cell than the sweep's, sees the debts of our earlier loads.
         self.loading.store(cell, Ordering::Release);
         // ORDERING: SeqCst, pairs with the fence in `sweep`.
-        // - If ours is first, the sweep reads our announcement or something later, and finds our record in the list.
+        // - If ours is first, the sweep reads our announcement or something later, and finds our record in
+        //   the list.
         // - If the sweep's is first, we read what replaced the value that it removed.
         // Without it both sides could miss each other, and we would use a value that is being freed.
         fence(Ordering::SeqCst);
@@ -187,8 +190,8 @@ impl Record {
     /// Waits until the leaseholder is not, or not any more, loading from `cell`. False when it seems that it
     /// never will be done.
     pub(super) fn await_window(&self, cell: usize) -> bool {
-        // ORDERING: Acquire, pairs with the Release in `Window::drop` and `open`: the debt of a load that is done
-        // is visible to the sweep that goes on here.
+        // ORDERING: Acquire, pairs with the Release in `Window::drop` and `open`: the debt of a load that is
+        // done is visible to the sweep that goes on here.
         env::wait_until(|| self.loading.load(Ordering::Acquire) != cell)
     }
 
@@ -204,8 +207,8 @@ pub(super) struct Window<'a>(&'a Record);
 impl Drop for Window<'_> {
     #[inline]
     fn drop(&mut self) {
-        // ORDERING: Release, pairs with the Acquire in `await_window`: the debt that we wrote, or the reference
-        // that we counted, comes before the end of the window.
+        // ORDERING: Release, pairs with the Acquire in `await_window`: the debt that we wrote, or the
+        // reference that we counted, comes before the end of the window.
         self.0.loading.store(0, Ordering::Release);
     }
 }
@@ -221,34 +224,34 @@ impl Debt {
 
     #[inline]
     fn is_free(&self) -> bool {
-        // ORDERING: Acquire, pairs with the Release in `strike`: what a sweep did before it struck the last debt
-        // here comes before the one we are about to write, and so is known to the guard that finds ours in place
-        // of its own.
+        // ORDERING: Acquire, pairs with the Release in `strike`: what a sweep did before it struck the last
+        // debt here comes before the one we are about to write, and so is known to the guard that finds ours
+        // in place of its own.
         self.0.load(Ordering::Acquire) == Self::FREE
     }
 
     /// Fills a free debt. For the leaseholder, inside a window.
     #[inline]
     pub(super) fn owe(&self, value: usize) {
-        // ORDERING: Release, pairs with the Acquire in `strike` and `owes`: passes on what `is_free` acquired.
+        // ORDERING: Release, pairs with the Acquire in `strike` and `owes`: passes on what `is_free`
+        // acquired.
         self.0.store(value, Ordering::Release);
     }
 
     /// Whether somebody owes a reference to `value` here.
     pub(super) fn owes(&self, value: usize) -> bool {
-        // ORDERING: Acquire, pairs with the Release in `strike`: when a guard has struck its debt, its reads come
-        // before what the sweep does next, which may be to free the value.
+        // ORDERING: Acquire, pairs with the Release in `strike`: when a guard has struck its debt, its reads
+        // come before what the sweep does next, which may be to free the value.
         self.0.load(Ordering::Acquire) == value
     }
 
-    /// Strikes the debt out. False when somebody else has: for a guard, the debt has been paid; for a sweep, the
-    /// guard is gone.
+    /// Strikes the debt out. False when somebody else has: for a guard, the debt has been paid; for a sweep,
+    /// the guard is gone.
     #[inline]
     pub(super) fn strike(&self, value: usize) -> bool {
-        // ORDERING: Release on success, pairs with the Acquire below and in `owes` and `is_free`. From a guard: its
-        // reads come before the value is freed. From a sweep: the reference that it counted comes before the
-        // guard gives that reference back.
-        // Acquire on failure: the other side of both.
+        // ORDERING: Release on success, pairs with the Acquire below and in `owes` and `is_free`. From a
+        // guard: its reads come before the value is freed. From a sweep: the reference that it counted comes
+        // before the guard gives that reference back. Acquire on failure: the other side of both.
         self.0
             .compare_exchange(value, Self::FREE, Ordering::Release, Ordering::Acquire)
             .is_ok()

@@ -62,7 +62,8 @@ fn a_load_that_never_ends_costs_a_reference_and_not_the_process() {
     assert_eq!(Arc::strong_count(&old), 2, "the reference left to the load");
     go.send(()).unwrap();
     loading.join().unwrap();
-    // SAFETY: the reference that was left; the load turned out to use none. So that leak checkers find nothing.
+    // SAFETY: the reference that was left; the load turned out to use none. So that leak checkers find
+    // nothing.
     unsafe { Arc::decrement_strong_count(Arc::as_ptr(&old)) };
     assert_eq!(Arc::strong_count(&old), 1);
 }
@@ -91,7 +92,8 @@ fn guards_beyond_the_debts_count() {
     assert_eq!(Arc::strong_count(&old), 1);
 }
 
-/// A guard whose debt was paid may strike out another guard's debt on the same value: the two then change places.
+/// A guard whose debt was paid may strike out another guard's debt on the same value: the two then change
+/// places.
 #[test]
 fn guards_of_one_value_may_exchange_their_debts() {
     let value = Arc::new(1);
