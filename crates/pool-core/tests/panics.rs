@@ -5,12 +5,14 @@
 
 mod common;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-use common::{Fuse, Item, Ledger, Planned, Shape, panics, scaled, with_shapes};
+use common::{
+    Fuse, Item, Ledger, Planned, Shape, beside_idle_threads, panics, scaled, with_shapes,
+};
 use pool_core::{Clock, DiscardReason, Pool, PooledOwned, Recycle};
 
 /// Threads that hold items in their caches at the same time: enough for several buckets of the table.
@@ -19,22 +21,17 @@ const THREADS: usize = 5;
 /// Fills every place that a pool has: the caches of several threads, shards, victims. One thread at a time, so
 /// that nothing is turned away. Returns how many items it put.
 fn populate<F: Fn() -> Item + Sync>(pool: &Pool<Item, F>, ledger: &Ledger, each: usize) -> usize {
-    let (turn, end) = (AtomicUsize::new(0), Barrier::new(THREADS));
+    let turn = AtomicUsize::new(0);
     let before = pool.stats().idle;
-    thread::scope(|scope| {
-        for number in 0..THREADS {
-            let (turn, end) = (&turn, &end);
-            scope.spawn(move || {
-                while turn.load(Ordering::Acquire) != number {
-                    thread::yield_now();
-                }
-                (0..each).for_each(|_| pool.put(ledger.item()));
-                turn.store(number + 1, Ordering::Release);
-                // Alive until the last has put, so that each has a cache of its own.
-                end.wait();
-            });
+    // All alive until the last has put, so that each has a cache of its own.
+    let work = |number| {
+        while turn.load(Ordering::Acquire) != number {
+            thread::yield_now();
         }
-    });
+        (0..each).for_each(|_| pool.put(ledger.item()));
+        turn.store(number + 1, Ordering::Release);
+    };
+    beside_idle_threads(THREADS, work, || {});
     assert_eq!(pool.stats().idle, before + THREADS * each);
     THREADS * each
 }

@@ -12,7 +12,9 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use common::{Item, Ledger, Shape, elsewhere, scaled, with_shapes};
+use common::{
+    Item, Ledger, Shape, beside_idle_threads, between_idle_threads, elsewhere, scaled, with_shapes,
+};
 use pool_core::{Pool, Pooled, PooledOwned};
 
 /// What a thread puts beyond its own cache, others find.
@@ -70,20 +72,9 @@ fn steals() {
         // Four threads put into the shards that are theirs; one takes it all. Their numbers, and so their shards, are
         // up to what runs beside this test.
         for _ in 0..100 {
-            let (filled, emptied) = (Barrier::new(4), Barrier::new(4));
-            thread::scope(|scope| {
-                for number in 0..4 {
-                    let (pool, ledger, filled, emptied) = (&pool, &ledger, &filled, &emptied);
-                    scope.spawn(move || {
-                        (0..depth + 50).for_each(|_| pool.put(ledger.item()));
-                        filled.wait();
-                        if number == 0 {
-                            assert!(std::iter::from_fn(|| pool.try_take()).count() > 0);
-                        }
-                        emptied.wait();
-                    });
-                }
-            });
+            let fill = |_| (0..depth + 50).for_each(|_| pool.put(ledger.item()));
+            let take_all = || elsewhere(|| std::iter::from_fn(|| pool.try_take()).count());
+            assert!(beside_idle_threads(4, fill, take_all) > 0);
             if pool.stats().steals > 0 {
                 break;
             }
@@ -101,41 +92,28 @@ fn caches_of_idle_threads() {
         for clear in [false, true] {
             let ledger = Ledger::new();
             let pool = shape.pool(ledger.maker());
-            let (filled, emptied, checked) = (Barrier::new(4), Barrier::new(4), Barrier::new(3));
-            thread::scope(|scope| {
-                for _ in 0..3 {
-                    scope.spawn(|| {
-                        (0..5).for_each(|_| pool.put(ledger.item()));
-                        filled.wait();
-                        emptied.wait();
-                        assert!(pool.try_take().is_none());
-                        checked.wait();
-                        // The cache is open again.
-                        let hits = pool.stats().cache_hits;
-                        pool.put(ledger.item());
-                        if shape.depth != 0 {
-                            assert!(pool.try_take().is_some());
-                            assert!(pool.stats().cache_hits > hits);
-                        }
-                    });
-                }
-                filled.wait();
-                let dropped = ledger.dropped();
-                assert_eq!(
-                    pool.stats().idle,
-                    15 - dropped,
-                    "dropped where shards are few and busy"
-                );
+            let fill = |_| (0..5).for_each(|_| pool.put(ledger.item()));
+            let check = || {
+                // Dropped where shards are few and busy.
+                let kept = 15 - ledger.dropped();
+                assert_eq!(pool.stats().idle, kept);
                 if clear {
                     pool.clear();
                 } else {
                     pool.rotate();
-                    assert_eq!(pool.stats().idle, 15 - dropped);
+                    assert_eq!(pool.stats().idle, kept);
                     pool.rotate();
                 }
                 assert_eq!((pool.stats().idle, ledger.alive()), (0, 0));
-                emptied.wait();
-            });
+            };
+            let go_on = |_| {
+                let before = pool.stats().idle_in_caches;
+                pool.put(ledger.item());
+                if shape.depth != 0 {
+                    assert!(pool.stats().idle_in_caches > before, "the cache is shut");
+                }
+            };
+            between_idle_threads(3, fill, check, go_on);
             assert_eq!(ledger.alive(), pool.stats().idle);
         }
     });

@@ -5,6 +5,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pool_core::{Builder, Pool};
@@ -245,4 +246,44 @@ pub(crate) const fn scaled(miri: usize, debug: usize, release: usize) -> usize {
 /// [`elsewhere`], with a panic on the other thread going on on this one.
 pub(crate) fn elsewhere_planned(f: impl FnOnce() + Send) {
     elsewhere(f);
+}
+
+/// Runs `work` on several threads, and then `check` while these are alive and idle.
+///
+/// Not with barriers: a failed check would leave the threads waiting for ever.
+pub(crate) fn beside_idle_threads<R>(
+    threads: usize,
+    work: impl Fn(usize) + Sync,
+    check: impl FnOnce() -> R,
+) -> R {
+    between_idle_threads(threads, work, check, |_| {})
+}
+
+/// The same, and runs `after` on the same threads when the check is done.
+pub(crate) fn between_idle_threads<R>(
+    threads: usize,
+    work: impl Fn(usize) + Sync,
+    check: impl FnOnce() -> R,
+    after: impl Fn(usize) + Sync,
+) -> R {
+    std::thread::scope(|scope| {
+        let (working, ready) = channel::<()>();
+        let mut holds = Vec::new();
+        for number in 0..threads {
+            let (hold, held) = channel::<()>();
+            holds.push(hold);
+            let (work, after, working) = (&work, &after, working.clone());
+            scope.spawn(move || {
+                work(number);
+                drop(working);
+                // Until the other end is dropped.
+                _ = held.recv();
+                after(number);
+            });
+        }
+        drop(working);
+        // Until every thread has dropped its end.
+        _ = ready.recv();
+        check()
+    })
 }
