@@ -218,8 +218,7 @@ pub(crate) mod model {
         pub(crate) unsafe fn retire<T>(&self, node: NonNull<Node<T>>) {
             // ORDERING: SeqCst, pairs with the fence in `pin`.
             fence(Ordering::SeqCst);
-            let guards =
-                STATE.with_borrow(|state| state.guards.iter().map(|(id, _)| *id).collect());
+            let guards = STATE.with_borrow(|state| state.guards.clone());
             let node = Erased {
                 node: node.cast(),
                 run: release::<T>,
