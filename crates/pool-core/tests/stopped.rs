@@ -1,0 +1,319 @@
+//! Threads that are stopped at the worst moment: as the holder of a claim, as the holder of another's cache, inside
+//! of their own. The others never wait for them for long, lose nothing, and go on with what they can reach.
+
+#![cfg(all(not(pool_loom), not(miri)))]
+
+mod common;
+#[path = "common/trap.rs"]
+mod trap;
+
+use std::time::{Duration, Instant};
+
+use common::{Item, Ledger, Shape};
+use pool_core::{DiscardReason, Pool};
+use trap::{Trapping, while_stopped};
+
+#[global_allocator]
+static ALLOCATOR: Trapping = Trapping;
+
+/// As many as the first ring of a chain holds: the next put allocates under the claim.
+const RING: usize = 8;
+
+/// Far more than a bounded wait takes, on any machine.
+const SOON: Duration = Duration::from_secs(10);
+
+fn soon(f: impl FnOnce()) {
+    let start = Instant::now();
+    f();
+    assert!(start.elapsed() < SOON, "that took {:?}", start.elapsed());
+}
+
+/// Runs `check` while another thread holds the claim of the pool's only shard, which has a ring full of items.
+fn while_claimed<F: Fn() -> Item + Sync>(
+    pool: &Pool<Item, F>,
+    ledger: &Ledger,
+    check: impl FnOnce(),
+) {
+    let prepare = || {
+        (0..RING).for_each(|_| pool.put(ledger.item()));
+        ledger.item()
+    };
+    while_stopped(prepare, |item| pool.put(item), check);
+    assert_eq!(ledger.alive(), pool.stats().idle, "lost or doubled");
+    pool.rotate();
+    pool.rotate();
+    assert_eq!(
+        (pool.stats().idle, ledger.alive()),
+        (0, 0),
+        "{:?}",
+        pool.stats()
+    );
+}
+
+/// Nobody else can put into a claimed shard, but anybody can take from it.
+#[test]
+fn a_claim_keeps_nobody_from_taking() {
+    for shards in [1, 2] {
+        let ledger = Ledger::new();
+        let pool = Shape { depth: 0, shards }.pool(ledger.maker());
+        while_claimed(&pool, &ledger, || {
+            let taken: Vec<_> = (0..RING).map(|_| pool.try_take()).collect();
+            let numbers: Vec<_> = taken.iter().flatten().map(Item::number).collect();
+            // From the tail, oldest first.
+            assert_eq!(numbers, (0..RING).collect::<Vec<_>>());
+            assert!(pool.try_take().is_none());
+            let stats = pool.stats();
+            assert_eq!(
+                (stats.steals, stats.shard_hits, stats.idle),
+                (RING as u64, 0, 0)
+            );
+            // And create goes on.
+            drop(pool.take());
+        });
+    }
+}
+
+/// A put that finds all claimed drops its item and says why, or adds a shard if it may.
+#[test]
+fn a_claim_calls_for_another_shard() {
+    for shards in [1, 2, 3] {
+        let ledger = Ledger::new();
+        let pool = Shape { depth: 0, shards }.pool(ledger.maker());
+        while_claimed(&pool, &ledger, || {
+            assert_eq!(pool.stats().shards, 1);
+            pool.put(ledger.item());
+            let stats = pool.stats();
+            if shards == 1 {
+                assert_eq!(stats.discards.by(DiscardReason::Contended), 1);
+                assert_eq!((stats.shards, stats.idle), (1, RING));
+            } else {
+                assert_eq!(stats.discards.total(), 0);
+                assert_eq!((stats.shards, stats.idle), (2, RING + 1));
+            }
+        });
+    }
+}
+
+/// A whole batch that overflows a cache meets the same.
+#[test]
+fn a_claim_against_a_batch() {
+    let ledger = Ledger::new();
+    let pool = Shape {
+        depth: 4,
+        shards: 1,
+    }
+    .pool(ledger.maker());
+    let prepare = || {
+        // One in the shard for each above the four of the cache, and one short of growth.
+        (0..RING + 4).for_each(|_| pool.put(ledger.item()));
+        assert_eq!(pool.stats().idle_in_caches, 4);
+        (ledger.item(), ledger.item())
+    };
+    let overflow = |(one, other)| {
+        pool.put(one);
+        pool.put(other);
+    };
+    while_stopped(prepare, overflow, || {
+        (0..4).for_each(|_| pool.put(ledger.item()));
+        assert_eq!(pool.stats().discards.total(), 0, "they fit our cache");
+        pool.put(ledger.item());
+        // Half of the cache has gone, but not what came last.
+        assert_eq!(pool.stats().discards.by(DiscardReason::Contended), 2);
+        let newest = pool.try_take().expect("three are left");
+        assert_eq!(newest.number() + 1, ledger.created());
+    });
+    assert_eq!(ledger.alive(), pool.stats().idle);
+}
+
+/// Turns and clears pass over a claimed shard after a while; `clear` still empties it from the tail, and the shard
+/// follows the turns when its claim is free.
+#[test]
+fn a_claim_keeps_nobody_from_turning() {
+    for turns in [1, 2, 3] {
+        let ledger = Ledger::new();
+        let pool = Shape {
+            depth: 0,
+            shards: 1,
+        }
+        .pool(ledger.maker());
+        let prepare = || {
+            (0..RING).for_each(|_| pool.put(ledger.item()));
+            ledger.item()
+        };
+        while_stopped(
+            prepare,
+            |item| pool.put(item),
+            || {
+                soon(|| (0..turns).for_each(|_| pool.rotate()));
+                assert_eq!(pool.stats().generation, turns as u64);
+                assert_eq!(pool.stats().idle, RING, "passed over");
+                assert!(format!("{pool:?}").contains("idle"));
+            },
+        );
+        // The stopped put is done. What was there before the turns is a turn old, or older.
+        assert_eq!(ledger.alive(), pool.stats().idle);
+        drop(pool.get());
+        let left = if turns == 1 { RING + 1 } else { 1 };
+        assert_eq!(
+            (pool.stats().idle, ledger.alive()),
+            (left, left),
+            "after {turns} turns"
+        );
+    }
+    let ledger = Ledger::new();
+    let pool = Shape {
+        depth: 0,
+        shards: 1,
+    }
+    .pool(ledger.maker());
+    while_claimed(&pool, &ledger, || {
+        soon(|| pool.clear());
+        assert_eq!(pool.stats().idle, 0);
+        assert_eq!(
+            pool.stats().discards.by(DiscardReason::Cleared),
+            RING as u64
+        );
+    });
+}
+
+/// Runs `check` while another thread turns the pool and is stopped with the caller's cache, of three items, in its
+/// hands.
+fn while_revoked<F: Fn() -> Item + Sync>(
+    pool: &Pool<Item, F>,
+    ledger: &Ledger,
+    check: impl FnOnce(),
+) {
+    (0..3).for_each(|_| pool.put(ledger.item()));
+    pool.rotate();
+    assert_eq!((pool.stats().idle, pool.stats().idle_in_caches), (3, 3));
+    while_stopped(|| (), |()| pool.rotate(), check);
+}
+
+/// An owner whose cache is in other hands uses the shards.
+#[test]
+fn a_revoked_cache_keeps_nobody() {
+    let ledger = Ledger::new();
+    let pool = Shape {
+        depth: 8,
+        shards: 2,
+    }
+    .pool(ledger.maker());
+    while_revoked(&pool, &ledger, || {
+        assert!(pool.try_take().is_none(), "they are out of reach");
+        pool.put(ledger.item());
+        let stats = pool.stats();
+        assert_eq!(
+            (stats.idle, stats.idle_in_caches),
+            (4, 3),
+            "put into a shard"
+        );
+        assert_eq!(pool.take().number(), 3);
+        // Other threads are not concerned.
+        common::elsewhere(|| {
+            let hits = pool.stats().cache_hits;
+            drop(pool.get());
+            drop(pool.get());
+            assert_eq!(pool.stats().cache_hits, hits + 1);
+        });
+    });
+    assert_eq!(ledger.alive(), pool.stats().idle);
+    assert!(
+        !ledger.is_alive(0) && !ledger.is_alive(1) && !ledger.is_alive(2),
+        "they were old"
+    );
+    // And the cache is open again.
+    pool.put(ledger.item());
+    let hits = pool.stats().cache_hits;
+    assert!(pool.try_take().is_some());
+    assert_eq!(pool.stats().cache_hits, hits + 1);
+}
+
+/// A second sweep leaves the cache to the first.
+#[test]
+fn a_revoked_cache_is_left_to_its_holder() {
+    let ledger = Ledger::new();
+    let pool = Shape {
+        depth: 8,
+        shards: 2,
+    }
+    .pool(ledger.maker());
+    while_revoked(&pool, &ledger, || {
+        soon(|| {
+            pool.rotate();
+            pool.rotate();
+            pool.clear();
+        });
+        assert_eq!((pool.stats().idle, ledger.alive()), (3, 3));
+    });
+    assert_eq!((pool.stats().idle, ledger.alive()), (0, 0));
+}
+
+/// A thread stopped just anywhere in a loop of takes and puts: within its cache, a sweep passes it over; outside,
+/// the sweep empties its cache.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_owner_inside_its_cache_is_passed_over() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+
+    let ledger = Ledger::new();
+    let pool = Pool::builder(ledger.maker()).rotate_manually().build();
+    let stop = AtomicBool::new(false);
+    let (mut inside, mut outside) = (0, 0);
+    std::thread::scope(|scope| {
+        struct Stop<'a>(&'a AtomicBool);
+        impl Drop for Stop<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let (send, target) = channel();
+        let (pool, stop) = (&pool, &stop);
+        scope.spawn(move || {
+            // One is always in the cache.
+            (0..2).for_each(|_| pool.put(pool.take()));
+            drop((pool.get(), pool.get()));
+            send.send(trap::signal::Target::this()).unwrap();
+            while !stop.load(Ordering::Relaxed) {
+                for _ in 0..100 {
+                    pool.put(pool.take());
+                }
+                drop((pool.get(), pool.get()));
+            }
+        });
+        let target = target.recv().unwrap();
+        let _stop = Stop(stop);
+        for round in 0..10_000 {
+            if inside >= 3 && outside >= 3 && round >= 100 {
+                break;
+            }
+            let held = target.stop();
+            let before = pool.stats().idle_in_caches;
+            soon(|| {
+                if round % 2 == 0 {
+                    pool.clear()
+                } else {
+                    pool.rotate()
+                }
+            });
+            let after = pool.stats().idle_in_caches;
+            if round % 2 == 0 && before != 0 {
+                if after == before {
+                    inside += 1;
+                } else {
+                    outside += 1;
+                }
+            }
+            held.release();
+            // Back to two items before the next.
+            std::thread::yield_now();
+        }
+    });
+    assert!(
+        inside > 0 && outside > 0,
+        "{inside} inside, {outside} outside"
+    );
+    assert_eq!(ledger.alive(), pool.stats().idle);
+    pool.clear();
+    assert_eq!((pool.stats().idle, ledger.alive()), (0, 0));
+}
