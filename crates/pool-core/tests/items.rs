@@ -162,7 +162,7 @@ fn of_every_size_by_default() {
 fn huge() {
     const SIZE: usize = 1 << 20;
     // A debug build copies an item at every call it passes.
-    let stack = if cfg!(debug_assertions) { 128 } else { 16 } * SIZE;
+    let stack = if cfg!(debug_assertions) { 128 } else { 64 } * SIZE;
     let work = || {
         for depth in [0, 1, 4] {
             let shape = Shape { depth, shards: 2 };

@@ -59,12 +59,12 @@ impl Ledger {
 
     /// From here on the `count`-th drop of an item panics; 0 for none.
     pub(crate) fn drop_panics_at(&self, count: usize) {
-        self.0.fuse.store(count, Ordering::SeqCst);
+        self.0.fuse.store(count, Ordering::Relaxed);
     }
 
     /// Whether the drop that was to panic has.
     pub(crate) fn has_panicked(&self) -> bool {
-        self.0.fuse.load(Ordering::SeqCst) == 0
+        self.0.fuse.load(Ordering::Relaxed) == 0
     }
 
     pub(crate) fn created(&self) -> usize {
@@ -96,7 +96,7 @@ impl Ledger {
         let lit = self
             .0
             .fuse
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 left.checked_sub(1)
             });
         // A second panic while unwinding would abort the process, which is not what is tested.
@@ -158,13 +158,13 @@ impl Fuse {
     }
 
     pub(crate) fn set(&self, count: usize) {
-        self.0.store(count, Ordering::SeqCst);
+        self.0.store(count, Ordering::Relaxed);
     }
 
     pub(crate) fn tick(&self) {
         let lit = self
             .0
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
                 left.checked_sub(1)
             });
         if lit == Ok(1) && !std::thread::panicking() {
@@ -174,7 +174,7 @@ impl Fuse {
 
     /// Whether it has gone off or was never set.
     pub(crate) fn is_spent(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == 0
+        self.0.load(Ordering::Relaxed) == 0
     }
 }
 
