@@ -43,7 +43,7 @@ impl Tree {
 
     /// The text of a file, if it is there.
     pub(crate) fn text(&self, path: &str) -> Option<&str> {
-        str::from_utf8(self.files.get(path)?).ok()
+        std::str::from_utf8(self.files.get(path)?).ok()
     }
 
     /// Changes a file that is there.
