@@ -6,19 +6,108 @@
 use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
+use core::mem::{self, MaybeUninit};
+use core::ptr::{self, NonNull};
 
 use pool_dequeue::Batch;
+use pool_dequeue::raw::BoxedRing;
 
 use crate::handle::Producer;
-use crate::node::{Hold, Node};
+use crate::node::Node;
 use crate::raw::Chain;
 
 /// A run of claimed values and what keeps the ring that they are in.
 struct Held<'a, T> {
-    // Dropped in this order: the values first.
-    values: Batch<'a, T>,
-    /// None where the borrow of the producer keeps the ring.
-    _hold: Option<Hold<T>>,
+    /// Always initialised. It has a reference to the ring's slots, and dropping the last hold frees those; as
+    /// a plain field that reference would have to stay valid for as long as a function that was given the
+    /// batch by value runs, `drop` for one.
+    values: MaybeUninit<Batch<'a, T>>,
+    node: NonNull<Node<T>>,
+    /// Whether there is a hold of ours on the node, or the borrow of the producer keeps it.
+    holds: bool,
+}
+
+// SAFETY: it moves the values that it has, and gives back a hold, which is any thread's work.
+unsafe impl<T: Send> Send for Held<'_, T> {}
+// SAFETY: a shared one only counts.
+unsafe impl<T: Send> Sync for Held<'_, T> {}
+
+impl<'a, T> Held<'a, T> {
+    /// What a claim on a ring has given, if it is anything; takes a hold where one is asked for.
+    ///
+    /// # Safety
+    ///
+    /// `node` is where `link` points, and `link` came from a link. The node stays for this call, and for `'a`
+    /// without a hold.
+    unsafe fn new(
+        node: &Node<T>,
+        link: *mut Node<T>,
+        holds: bool,
+        claim: impl FnOnce(&'a BoxedRing<T>) -> Batch<'a, T>,
+    ) -> Option<Self> {
+        let link = NonNull::new(link)?;
+        // SAFETY: the ring stays as long as the node: for `'a`, or until the hold is given back, and the batch
+        // is used no longer than that.
+        let ring = unsafe { &*ptr::from_ref(&node.ring) };
+        let values = claim(ring);
+        if values.len() == 0 {
+            return None;
+        }
+        if holds {
+            node.hold();
+        }
+        Some(Self {
+            values: MaybeUninit::new(values),
+            node: link,
+            holds,
+        })
+    }
+
+    fn len(&self) -> usize {
+        // SAFETY: always initialised.
+        unsafe { self.values.assume_init_ref() }.len()
+    }
+
+    /// Nothing in production. The model checker finds out here if the node has been freed.
+    #[inline(always)]
+    fn check(&self) {
+        // SAFETY: kept by the hold, or by the borrow.
+        let _node = unsafe { Node::at(self.node.as_ptr()) };
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        self.check();
+        // SAFETY: always initialised.
+        unsafe { self.values.assume_init_mut() }.next()
+    }
+}
+
+impl<T> Drop for Held<'_, T> {
+    fn drop(&mut self) {
+        /// Gives the hold back after the values are gone, also when one of their destructors panics.
+        struct Release<T> {
+            node: NonNull<Node<T>>,
+            holds: bool,
+        }
+        impl<T> Drop for Release<T> {
+            fn drop(&mut self) {
+                if self.holds {
+                    // SAFETY: the hold was taken in `new`, through the link, and is given up here, once. It is not the
+                    // chain's.
+                    unsafe { Node::release(self.node) };
+                }
+            }
+        }
+
+        let _release = Release {
+            node: self.node,
+            holds: self.holds,
+        };
+        self.check();
+        // SAFETY: always initialised, and not used again.
+        unsafe { self.values.assume_init_drop() };
+    }
 }
 
 /// Up to so many of the newest values of a chain, newest first: what
@@ -63,22 +152,18 @@ impl<'a, T> HeadBatch<'a, T> {
         }
         let left = self.left;
         let mut at_head = true;
-        let claim = |node: &Node<T>| {
-            let keeps_itself = core::mem::replace(&mut at_head, false);
-            // SAFETY: the head's node stays while we are the producer and append nothing, which is for `'a`
-            // (`new`); any other is kept by the hold, which `Held` drops after the values.
-            let ring = unsafe { &*core::ptr::from_ref(&node.ring) };
+        let claim = |node: &Node<T>, link| {
+            let holds = !mem::replace(&mut at_head, false);
             // SAFETY: we are the producer for `'a` (`new`).
-            let values = unsafe { ring.pop_head_batch(left) };
-            (values.len() != 0).then(|| Held {
-                values,
-                _hold: (!keeps_itself).then(|| node.hold()),
-            })
+            let claim = |ring: &'a BoxedRing<T>| unsafe { ring.pop_head_batch(left) };
+            // SAFETY: node and link are what `at_head` found. The head's node, which comes first, stays while we are
+            // the producer and append nothing, which is for `'a` (`new`); for any other there is a hold.
+            unsafe { Held::new(node, link, holds, claim) }
         };
         // SAFETY: we are the producer for `'a` (`new`); the closure calls no method of the chain.
         self.held = unsafe { self.chain.at_head(claim) };
         match &self.held {
-            Some(held) => self.left -= held.values.len(),
+            Some(held) => self.left -= held.len(),
             None => self.left = 0,
         }
     }
@@ -90,7 +175,7 @@ impl<T> Iterator for HeadBatch<'_, T> {
     #[inline]
     fn next(&mut self) -> Option<T> {
         loop {
-            if let Some(value) = self.held.as_mut()?.values.next() {
+            if let Some(value) = self.held.as_mut()?.next() {
                 return Some(value);
             }
             self.claim();
@@ -98,7 +183,7 @@ impl<T> Iterator for HeadBatch<'_, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let claimed = self.held.as_ref().map_or(0, |held| held.values.len());
+        let claimed = self.held.as_ref().map_or(0, Held::len);
         (claimed, claimed.checked_add(self.left))
     }
 }
@@ -122,7 +207,7 @@ impl<T> Drop for HeadBatch<'_, T> {
 
 impl<T> fmt::Debug for HeadBatch<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let claimed = self.held.as_ref().map_or(0, |held| held.values.len());
+        let claimed = self.held.as_ref().map_or(0, Held::len);
         f.debug_struct("HeadBatch")
             .field("claimed", &claimed)
             .finish_non_exhaustive()
@@ -145,15 +230,9 @@ impl<'a, T> TailBatch<'a, T> {
         if max == 0 {
             return Self { held: None };
         }
-        let held = chain.at_tail(|node| {
-            // SAFETY: kept by the hold, which `Held` drops after the values; the chain's own hold is not given
-            // back before this closure is done.
-            let ring = unsafe { &*core::ptr::from_ref(&node.ring) };
-            let values = ring.pop_tail_batch(max);
-            (values.len() != 0).then(|| Held {
-                values,
-                _hold: Some(node.hold()),
-            })
+        let held = chain.at_tail(|node, link| {
+            // SAFETY: node and link are what `at_tail` found, and there is a hold.
+            unsafe { Held::new(node, link, true, |ring| ring.pop_tail_batch(max)) }
         });
         Self { held }
     }
@@ -164,12 +243,12 @@ impl<T> Iterator for TailBatch<'_, T> {
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        self.held.as_mut()?.values.next()
+        self.held.as_mut()?.next()
     }
 
     #[inline]
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let claimed = self.held.as_ref().map_or(0, |held| held.values.len());
+        let claimed = self.held.as_ref().map_or(0, Held::len);
         (claimed, Some(claimed))
     }
 }

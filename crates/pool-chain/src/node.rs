@@ -63,21 +63,20 @@ impl<T> Node<T> {
         Some(node)
     }
 
-    /// Keeps the memory until the hold is dropped.
+    /// Takes a hold, to be given back by `release`.
     #[inline]
-    pub(crate) fn hold(&self) -> Hold<T> {
+    pub(crate) fn hold(&self) {
         // ORDERING: Relaxed. The borrow proves that somebody else's hold lasts beyond this call, so the
         // count cannot have reached zero; what matters is the order of the releases.
         self.holders.fetch_add(1, Ordering::Relaxed);
-        Hold(NonNull::from(self))
     }
 
     /// Gives back one hold; the last one frees the memory.
     ///
     /// # Safety
     ///
-    /// The caller has a hold and gives it up here. A node whose chain's hold is given back has had its
-    /// values moved out.
+    /// The caller has a hold and gives it up here. The pointer comes from a link, not from a reference, which
+    /// may not be freed through. A node whose chain's hold is given back has had its values moved out.
     pub(crate) unsafe fn release(node: NonNull<Self>) {
         // SAFETY: the caller's hold keeps the memory until the subtraction below.
         let holders = unsafe { &node.as_ref().holders };
@@ -99,21 +98,5 @@ impl<T> Node<T> {
             // nobody else holds it.
             drop(unsafe { Box::from_raw(node.as_ptr()) });
         }
-    }
-}
-
-/// Keeps a node's memory.
-pub(crate) struct Hold<T>(NonNull<Node<T>>);
-
-// SAFETY: a hold gives no access to the values. Where it is the last it frees the memory, and that may
-// be any thread's work.
-unsafe impl<T: Send> Send for Hold<T> {}
-// SAFETY: a shared hold can do nothing.
-unsafe impl<T: Send> Sync for Hold<T> {}
-
-impl<T> Drop for Hold<T> {
-    fn drop(&mut self) {
-        // SAFETY: the hold is given up here, once. It is not the chain's.
-        unsafe { Node::release(self.0) };
     }
 }

@@ -169,8 +169,11 @@ impl<T> Chain<T> {
                 // SAFETY: we are the producer of the head ring.
                 match unsafe { head.ring.push_head(value) } {
                     Ok(()) => {
-                        // SAFETY: as above.
-                        unsafe { self.pushed(head, 1) };
+                        // SAFETY: we are the producer, and this is the head.
+                        if unsafe { self.pushed(head, 1) } {
+                            // SAFETY: as above.
+                            unsafe { self.judge() };
+                        }
                         return Ok(());
                     }
                     Err(full) => value = full.into_inner(),
@@ -213,8 +216,11 @@ impl<T> Chain<T> {
                 // SAFETY: we are the producer of the head ring, and the iterator is not (caller's).
                 let count = unsafe { head.ring.push_head_batch(&mut watched) };
                 total += count;
-                // SAFETY: as above.
-                unsafe { self.pushed(head, count) };
+                // SAFETY: we are the producer, and this is the head.
+                if unsafe { self.pushed(head, count) } {
+                    // SAFETY: as above.
+                    unsafe { self.judge() };
+                }
                 if ended {
                     return total;
                 }
@@ -239,7 +245,7 @@ impl<T> Chain<T> {
     #[inline]
     pub unsafe fn pop_head(&self) -> Option<T> {
         // SAFETY: we are the producer (caller's) of all of the chain's rings.
-        let pop = |node: &Node<T>| unsafe { node.ring.pop_head() };
+        let pop = |node: &Node<T>, _| unsafe { node.ring.pop_head() };
         // SAFETY: we are the producer, and the closure calls nothing of the chain's.
         unsafe { self.at_head(pop) }
     }
@@ -259,7 +265,7 @@ impl<T> Chain<T> {
         if max == 0 {
             return 0;
         }
-        let pop = |node: &Node<T>| {
+        let pop = |node: &Node<T>, _| {
             // SAFETY: we are the producer (caller's) of all of the chain's rings, and the sink calls nothing that
             // only producers may call.
             for value in unsafe { node.ring.pop_head_batch(max - total) } {
@@ -279,7 +285,7 @@ impl<T> Chain<T> {
     /// index. `None` means that the chain was empty at some moment during the call.
     #[inline]
     pub fn pop_tail(&self) -> Option<T> {
-        self.at_tail(|node| node.ring.pop_tail())
+        self.at_tail(|node, _| node.ring.pop_tail())
     }
 
     /// Takes up to `max` of the oldest values, and never more than half of the oldest ring that holds any,
@@ -292,7 +298,7 @@ impl<T> Chain<T> {
         if max == 0 {
             return 0;
         }
-        self.at_tail(|node| {
+        self.at_tail(|node, _| {
             let batch = node.ring.pop_tail_batch(max);
             let count = batch.len();
             batch.for_each(&mut sink);
@@ -301,7 +307,8 @@ impl<T> Chain<T> {
         .unwrap_or(0)
     }
 
-    /// Runs `attempt` on the rings from the newest to the oldest until it has found something.
+    /// Runs `attempt` on the rings from the newest to the oldest until it has found something. It gets the
+    /// node and the link that leads there.
     ///
     /// # Safety
     ///
@@ -309,11 +316,13 @@ impl<T> Chain<T> {
     #[inline(always)]
     pub(crate) unsafe fn at_head<R>(
         &self,
-        mut attempt: impl FnMut(&Node<T>) -> Option<R>,
+        mut attempt: impl FnMut(&Node<T>, *mut Node<T>) -> Option<R>,
     ) -> Option<R> {
-        // SAFETY: we are the producer (caller's), and append nothing in here.
-        let head = unsafe { self.head() }?;
-        if let Some(found) = attempt(head) {
+        // SAFETY: we are the producer (caller's); a pointer is copied.
+        let at = unsafe { self.with_owner(|owner| owner.head) };
+        // SAFETY: as in `head`; we append nothing in here.
+        let head = unsafe { Node::at(at) }?;
+        if let Some(found) = attempt(head, at) {
             return Some(found);
         }
         // ORDERING: Relaxed. Null says that no ring is linked behind this one, and nothing is read on the
@@ -334,7 +343,7 @@ impl<T> Chain<T> {
     unsafe fn at_older<R>(
         &self,
         head: &Node<T>,
-        mut attempt: impl FnMut(&Node<T>) -> Option<R>,
+        mut attempt: impl FnMut(&Node<T>, *mut Node<T>) -> Option<R>,
     ) -> Option<R> {
         let guard = self.domain.pin();
         let mut newer = head;
@@ -347,7 +356,7 @@ impl<T> Chain<T> {
             let Some(node) = (unsafe { Node::at(at) }) else {
                 break;
             };
-            if let Some(found) = attempt(node) {
+            if let Some(found) = attempt(node, at) {
                 return Some(found);
             }
             newer = node;
@@ -362,9 +371,12 @@ impl<T> Chain<T> {
     }
 
     /// Runs `attempt` on the rings from the oldest to the newest until it has found something, and unlinks
-    /// those that are drained for good.
+    /// those that are drained for good. It gets the node and the link that leads there.
     #[inline(always)]
-    pub(crate) fn at_tail<R>(&self, mut attempt: impl FnMut(&Node<T>) -> Option<R>) -> Option<R> {
+    pub(crate) fn at_tail<R>(
+        &self,
+        mut attempt: impl FnMut(&Node<T>, *mut Node<T>) -> Option<R>,
+    ) -> Option<R> {
         // ORDERING: Relaxed. Null says that there is no ring, and nothing is read on the strength of it.
         if self.tail.load(Ordering::Relaxed).is_null() {
             return None;
@@ -387,7 +399,7 @@ impl<T> Chain<T> {
             // push into this ring happened before. So if there is a next ring *before* the attempt and the
             // attempt finds nothing, nothing will ever be found in this one (C4).
             let next = node.next.load(Ordering::Acquire);
-            if let Some(found) = attempt(node) {
+            if let Some(found) = attempt(node, at) {
                 break Some(found);
             }
             if next.is_null() {
@@ -500,13 +512,13 @@ impl<T> Chain<T> {
         single
     }
 
-    /// Keeps the books after `count` pushes to the head ring.
+    /// Keeps the books after `count` pushes to the head ring. Says whether the ring is to be judged.
     ///
     /// # Safety
     ///
-    /// The caller is the producer, and `head` is the head's node, not used by it afterwards.
+    /// The caller is the producer, and `head` is the head's node.
     #[inline(always)]
-    unsafe fn pushed(&self, head: &Node<T>, count: usize) {
+    unsafe fn pushed(&self, head: &Node<T>, count: usize) -> bool {
         let len = head.ring.len();
         let keep = |owner: &mut Owner<T>| {
             owner.high = owner.high.max(owner.older + len);
@@ -514,23 +526,23 @@ impl<T> Chain<T> {
             owner.pushes_left == 0
         };
         // SAFETY: we are the producer (caller's), and the closure counts.
-        if unsafe { self.with_owner(keep) } {
-            // SAFETY: as above.
-            unsafe { self.judge(head) };
-        }
+        unsafe { self.with_owner(keep) }
     }
+
+    // The head's node is not an argument of what follows: a consumer may free it as soon as another is
+    // appended, and a reference that a function was given has to stay valid for as long as the function runs.
 
     /// Shrinks if the most values held lately would fit into a quarter of the head ring.
     ///
     /// # Safety
     ///
-    /// As `pushed`.
+    /// The caller is the producer, and uses no earlier node of the head afterwards.
     #[cold]
-    unsafe fn judge(&self, head: &Node<T>) {
+    unsafe fn judge(&self) {
         // SAFETY: we are the producer (caller's).
         let high = unsafe { self.with_owner(|owner| owner.high) };
-        // SAFETY: as above; `head` is not used afterwards.
-        unsafe { self.refit(head, high) };
+        // SAFETY: the caller's.
+        unsafe { self.refit(high) };
     }
 
     /// Unlinks drained rings, follows the head ring by a smaller one if it is too big for `values`, and
@@ -538,10 +550,14 @@ impl<T> Chain<T> {
     ///
     /// # Safety
     ///
-    /// As `pushed`.
-    unsafe fn refit(&self, head: &Node<T>, values: usize) {
+    /// As `judge`.
+    unsafe fn refit(&self, values: usize) {
+        // SAFETY: we are the producer (caller's), and append only after the last use of the node.
+        let Some(head) = (unsafe { self.head() }) else {
+            return;
+        };
         let capacity = head.ring.capacity();
-        // SAFETY: we are the producer, and this is the head (caller's).
+        // SAFETY: we are the producer, and this is the head.
         let single = unsafe { self.trim(head) };
         let len = head.ring.len();
         let restart = |owner: &mut Owner<T>| {
@@ -556,7 +572,7 @@ impl<T> Chain<T> {
         if single && fit < capacity {
             // Without room for a smaller ring we keep the bigger one.
             //
-            // SAFETY: as above; `head` is not used afterwards.
+            // SAFETY: as above; nobody uses the old head afterwards.
             let _no_room = unsafe { self.append(fit) };
         }
     }
@@ -644,7 +660,7 @@ impl<T> Chain<T> {
     ///
     /// As [`push_head`](Self::push_head).
     pub unsafe fn shrink(&self) {
-        // SAFETY: we are the producer (caller's), and do not use the node after `refit`.
+        // SAFETY: we are the producer (caller's), and append, in `refit`, only after the last use of the node.
         let Some(head) = (unsafe { self.head() }) else {
             return;
         };
@@ -654,7 +670,7 @@ impl<T> Chain<T> {
         // SAFETY: as above.
         let values = unsafe { self.with_owner(|owner| owner.older + len) };
         // SAFETY: as above.
-        unsafe { self.refit(head, values) };
+        unsafe { self.refit(values) };
         self.domain.collect();
     }
 
@@ -758,7 +774,7 @@ impl<T> Chain<T> {
 
     /// The chain's consumer path without taking anything.
     fn look(&self) -> Option<()> {
-        self.at_tail(|node| (!node.ring.is_empty()).then_some(()))
+        self.at_tail(|node, _| (!node.ring.is_empty()).then_some(()))
     }
 
     /// How many rings there are.

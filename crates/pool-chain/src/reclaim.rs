@@ -125,7 +125,7 @@ pub(crate) mod model {
     use std::vec::Vec;
 
     use crate::node::Node;
-    use crate::sync::{AtomicBool, Ordering, UnsafeCell, fence};
+    use crate::sync::{AtomicBool, AtomicUsize, Ordering, UnsafeCell, fence};
 
     /// What the model remembers. A model's threads share one thread of the system, and its book-keeping
     /// must add no edge between them, so this is plain thread-local memory.
@@ -176,6 +176,11 @@ pub(crate) mod model {
 
     std::thread_local! {
         static STATE: RefCell<State> = RefCell::default();
+    }
+
+    crate::sync::lazy_static! {
+        /// How many guards have gone.
+        static ref GONE: AtomicUsize = AtomicUsize::new(0);
     }
 
     crate::sync::thread_local! {
@@ -232,6 +237,9 @@ pub(crate) mod model {
     impl Drop for Guard {
         fn drop(&mut self) {
             GUARDS.with(|guards| guards.set(guards.get() - 1));
+            // ORDERING: Release, pairs with the Acquire load below: what was done under a guard happens before what
+            // the guard kept is freed.
+            GONE.fetch_add(1, Ordering::Release);
             let free = STATE.with_borrow_mut(|state| {
                 state.guards.retain(|guard| *guard != self.0);
                 let mut free = Vec::new();
@@ -246,6 +254,10 @@ pub(crate) mod model {
                 }
                 free
             });
+            if !free.is_empty() {
+                // ORDERING: Acquire, pairs with the Release additions above. Only whoever frees gets this edge.
+                GONE.load(Ordering::Acquire);
+            }
             for node in free {
                 // SAFETY: whoever retired the node gave the chain's hold up.
                 unsafe { node.run() };
@@ -255,7 +267,8 @@ pub(crate) mod model {
 
     /// Sees a node's use before it is published and after it is freed.
     pub(crate) struct Watch {
-        /// Written once by the maker, read by every user: a race unless the node was published.
+        /// Written by the maker and by whoever frees, read by every user: a race unless the node was published
+        /// before it was used, and used before it was freed.
         made: UnsafeCell<()>,
         freed: AtomicBool,
     }
@@ -284,6 +297,8 @@ pub(crate) mod model {
                 !self.freed.swap(true, Ordering::Relaxed),
                 "a node was freed twice"
             );
+            // Every use must have happened before: another race if not.
+            self.made.with_mut(|_| ());
             STATE.with_borrow_mut(|state| {
                 state.nodes -= 1;
                 state.graves.push(Erased {

@@ -87,51 +87,51 @@ fn steals_pass_over_drained_rings() {
     assert_eq!(chain.0.rings(), 1, "and unlinks it");
 }
 
-/// A chain in a static, whose producer's role is handed from thread to thread by a lock; thieves need none.
+/// The producer's role is handed from thread to thread by a lock; thieves need none.
 #[test]
-fn a_static_with_a_claim() {
+fn a_claim_decides_who_produces() {
     const ITEMS: usize = scaled(40_000, 150);
-    static CHAIN: Chain<usize> = Chain::new();
-    static CLAIM: Mutex<usize> = Mutex::new(0);
-    static SUM: AtomicUsize = AtomicUsize::new(0);
-    static TAKEN: AtomicUsize = AtomicUsize::new(0);
+    let chain = Chain::new();
+    let claim = Mutex::new(0);
+    let sum = AtomicUsize::new(0);
+    let taken = AtomicUsize::new(0);
 
-    fn take(value: usize) {
-        SUM.fetch_add(value, Ordering::Relaxed);
-        TAKEN.fetch_add(1, Ordering::Relaxed);
-    }
+    let take = |value: usize| {
+        sum.fetch_add(value, Ordering::Relaxed);
+        taken.fetch_add(1, Ordering::Relaxed);
+    };
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while TAKEN.load(Ordering::Relaxed) != ITEMS {
-                    let mut next = CLAIM.lock().unwrap();
+                while taken.load(Ordering::Relaxed) != ITEMS {
+                    let mut next = claim.lock().unwrap();
                     for _ in 0..10 {
                         if *next < ITEMS {
                             // SAFETY: the lock makes us the only producer, and orders us after the one before.
-                            unsafe { CHAIN.push_head(*next) }.unwrap();
+                            unsafe { chain.push_head(*next) }.unwrap();
                             *next += 1;
                         }
                     }
                     // SAFETY: as above, and the sink does not know the chain.
-                    unsafe { CHAIN.pop_head_batch(4, take) };
+                    unsafe { chain.pop_head_batch(4, take) };
                     if *next % 1000 == 0 {
                         // SAFETY: as above.
-                        unsafe { CHAIN.detach() }.for_each(take);
+                        unsafe { chain.detach() }.for_each(take);
                     }
                 }
             });
             scope.spawn(|| {
-                while TAKEN.load(Ordering::Relaxed) != ITEMS {
-                    CHAIN.pop_tail().into_iter().for_each(take);
-                    if CHAIN.pop_tail_batch(3, take) == 0 {
+                while taken.load(Ordering::Relaxed) != ITEMS {
+                    chain.pop_tail().into_iter().for_each(take);
+                    if chain.pop_tail_batch(3, take) == 0 {
                         thread::yield_now();
                     }
                 }
             });
         }
     });
-    assert_eq!(SUM.load(Ordering::Relaxed), ITEMS * (ITEMS - 1) / 2);
-    assert!(CHAIN.is_empty());
+    assert_eq!(sum.load(Ordering::Relaxed), ITEMS * (ITEMS - 1) / 2);
+    assert!(chain.is_empty());
 }
 
 /// Detachment leaves a chain as new, at its first size, whatever it held.
