@@ -2,12 +2,16 @@
 //! the set of slots that a batch still holds.
 #![cfg(not(pool_loom))]
 
+mod common;
+
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use proptest::prelude::*;
+#[cfg(not(miri))]
 use proptest::test_runner::Config;
 
+use common::Choices;
 #[cfg(feature = "alloc")]
 use pool_dequeue::raw::BoxedRing;
 use pool_dequeue::raw::{Batch, Ring, Slot, Slots};
@@ -27,6 +31,7 @@ enum Op {
     ForgetBatch(usize),
 }
 
+#[cfg(not(miri))]
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => Just(Op::PushHead),
@@ -43,6 +48,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// Where indices start: at every offset around the wrap.
+#[cfg(not(miri))]
 fn origin() -> impl Strategy<Value = u32> {
     (0..64u32).prop_map(|offset| 32u32.wrapping_sub(offset))
 }
@@ -225,17 +231,21 @@ fn check<S: Slots<Rc<usize>>>(ring: Ring<Rc<usize>, S>, ops: &[Op]) -> Result<()
     Ok(())
 }
 
+#[cfg(not(miri))]
 fn config() -> Config {
     Config {
-        cases: if cfg!(miri) { 8 } else { 1_000 },
+        cases: 1_000,
         // The failing case is printed in full; there is no file to keep.
         failure_persistence: None,
         ..Config::default()
     }
 }
 
-const MAX_OPS: usize = if cfg!(miri) { 40 } else { 120 };
+#[cfg(not(miri))]
+const MAX_OPS: usize = 120;
 
+// Miri spends its time on the generator; it has `plain_sequences`.
+#[cfg(not(miri))]
 proptest! {
     #![proptest_config(config())]
 
@@ -263,6 +273,36 @@ proptest! {
     fn inline_8(origin in origin(), ops in prop::collection::vec(op(), 0..MAX_OPS)) {
         const N: usize = if MAX_CAPACITY < 8 { MAX_CAPACITY } else { 8 };
         check(Ring::<_, [Slot<_>; N]>::inline_at(origin), &ops)?;
+    }
+}
+
+/// The same property without the generator and its shrinking, which Miri is too slow for.
+#[test]
+fn plain_sequences() {
+    let mut choices = Choices::new(7);
+    for _ in 0..if cfg!(miri) { 40 } else { 400 } {
+        let origin = 16u32.wrapping_sub(choices.below(32) as u32);
+        let count = choices.below(40);
+        let ops: Vec<_> = std::iter::repeat_with(|| match choices.below(31) {
+            0..8 => Op::PushHead,
+            8..12 => Op::PopHead,
+            12..16 => Op::PopTail,
+            16..19 => Op::PushHeadBatch(choices.below(5)),
+            19..21 => Op::PopHeadBatch(choices.below(4)),
+            21..23 => Op::PopTailBatch(choices.below(4)),
+            23..27 => Op::TakeFromBatch(choices.below(9)),
+            27..30 => Op::DropBatch(choices.below(9)),
+            _ => Op::ForgetBatch(choices.below(9)),
+        })
+        .take(count)
+        .collect();
+        check(Ring::<_, [Slot<_>; 2]>::inline_at(origin), &ops).unwrap();
+        #[cfg(feature = "alloc")]
+        check(
+            BoxedRing::boxed_at(MAX_CAPACITY.min(3), origin).unwrap(),
+            &ops,
+        )
+        .unwrap();
     }
 }
 

@@ -116,6 +116,7 @@ struct Huge([u8; 1 << 20]);
 /// Making a ring of huge values, and dropping it, needs no stack to speak of.
 #[cfg(feature = "alloc")]
 #[test]
+#[cfg_attr(miri, ignore = "Miri has no stack to overflow")]
 fn huge_values_do_not_pass_over_the_stack_when_a_ring_is_made() {
     thread::Builder::new()
         .stack_size(64 << 10)

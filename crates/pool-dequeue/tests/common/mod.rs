@@ -128,7 +128,7 @@ impl<const N: usize> Form for Inline<N> {
 macro_rules! for_every_form {
     ($($(#[$meta:meta])* $name:ident;)*) => {$(
         mod $name {
-            use crate::common::{Inline, at_most};
+            use crate::common::{Inline, LARGE, MEDIUM};
             #[cfg(feature = "alloc")]
             use crate::common::Boxed;
 
@@ -147,8 +147,8 @@ macro_rules! for_every_form {
             #[cfg(feature = "alloc")]
             #[test]
             $(#[$meta])*
-            fn boxed_64() {
-                crate::bodies::$name::<Boxed<{ at_most(64) }>>();
+            fn boxed_large() {
+                crate::bodies::$name::<Boxed<LARGE>>();
             }
             #[test]
             $(#[$meta])*
@@ -157,13 +157,17 @@ macro_rules! for_every_form {
             }
             #[test]
             $(#[$meta])*
-            fn inline_16() {
-                crate::bodies::$name::<Inline<{ at_most(16) }>>();
+            fn inline_medium() {
+                crate::bodies::$name::<Inline<MEDIUM>>();
             }
         }
     )*};
 }
 pub(crate) use for_every_form;
+
+/// Capacities beside the smallest ones. Miri takes its time, and some tests do something for each slot.
+pub(crate) const MEDIUM: usize = at_most(if cfg!(miri) { 4 } else { 16 });
+pub(crate) const LARGE: usize = at_most(if cfg!(miri) { 8 } else { 64 });
 
 /// A capacity that narrow-index builds can have too.
 pub(crate) const fn at_most(capacity: usize) -> usize {
