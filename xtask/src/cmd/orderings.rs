@@ -9,7 +9,7 @@ use super::Command;
 use crate::args::{Args, Flag};
 use crate::copy::Tree;
 use crate::orderings::allowed::{self, Entry};
-use crate::orderings::hunt::{self, Fate, Level};
+use crate::orderings::hunt::{self, Fate, Level, Reach};
 use crate::orderings::sites::{Order, Site};
 use crate::orderings::{Mutant, Tool, mutants, plant, report, sites};
 use crate::runner::{self, Job, Options, seconds};
@@ -174,9 +174,17 @@ fn hunt_all(job: &mut Job<'_>, wish: &Wish) -> Result<String, String> {
         if !left(&fates) {
             continue;
         }
+        let mut reach = Reach::default();
         for level in place.levels(job, *tool)? {
             let begun = Instant::now();
-            hunt::run(job, &level, &mutants, &mut fates, &place.scratch)?;
+            hunt::run(
+                job,
+                &level,
+                &mutants,
+                &mut fates,
+                &mut reach,
+                &place.scratch,
+            )?;
             job.say(&format!(
                 "{}: done, {}",
                 level.name,

@@ -1,6 +1,6 @@
 //! Runs the mutants, level by level, until a test objects or none is left to ask.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -63,12 +63,32 @@ const SHALLOW: &[&str] = &["outcomes", "floor"];
 /// The test that has to fail: it shows that the tool sees anything at all, and not what a mutant does.
 const CANARY: &str = "canary";
 
-/// Runs each mutant that is still alive at this level, and says what it finds.
+/// The sites that tests come by, as far as that is known.
+#[derive(Debug, Default)]
+pub(crate) struct Reach(HashMap<(String, String), HashSet<usize>>);
+
+impl Reach {
+    fn place(test: &Test) -> (String, String) {
+        (test.program.krate.clone(), test.name.clone())
+    }
+
+    /// Whether the test may come by one of these sites.
+    fn may(&self, test: &Test, mut sites: impl Iterator<Item = usize>) -> bool {
+        match self.0.get(&Self::place(test)) {
+            None => true,
+            Some(known) => sites.any(|site| known.contains(&site)),
+        }
+    }
+}
+
+/// Runs each mutant that is still alive at this level, and says what it finds. `reach` is what earlier levels of
+/// the same tool have found out.
 pub(crate) fn run(
     job: &mut Job<'_>,
     level: &Level,
     mutants: &[Mutant],
     fates: &mut [Fate],
+    reach: &mut Reach,
     scratch: &Path,
 ) -> Result<(), String> {
     let alive: Vec<usize> = (0..mutants.len())
@@ -79,14 +99,20 @@ pub(crate) fn run(
     if alive.is_empty() {
         return Ok(());
     }
+    let sites = || alive.iter().map(|index| mutants[*index].number);
+    let tests: Vec<&Test> = level
+        .tests
+        .iter()
+        .filter(|test| test.name != CANARY && reach.may(test, sites()))
+        .collect();
     let begun = Instant::now();
     job.say(&format!(
         "{}: {} tests without a mutant",
         level.name,
-        level.tests.len()
+        tests.len()
     ));
-    let sound = baseline(level, scratch)?;
-    for (test, sound) in level.tests.iter().zip(&sound) {
+    let sound = baseline(level, &tests, scratch)?;
+    for (test, sound) in tests.iter().zip(&sound) {
         let note = if sound.failed {
             ", asserts more than this level explores"
         } else {
@@ -99,6 +125,8 @@ pub(crate) fn run(
             seconds(sound.time),
             sound.reached.len()
         ));
+        let known = reach.0.entry(Reach::place(test)).or_default();
+        known.extend(&sound.reached);
     }
     job.say(&format!(
         "{}: {} mutants, after {}",
@@ -106,11 +134,12 @@ pub(crate) fn run(
         alive.len(),
         seconds(begun.elapsed())
     ));
+    let tests: Vec<(&Test, &Sound)> = tests.into_iter().zip(&sound).collect();
     let mut done = 0;
     let all = alive.len();
     let results = parallel(
         &alive,
-        |worker, index| hunt(level, &sound, &mutants[*index], &log(scratch, worker)),
+        |worker, index| hunt(level, &tests, &mutants[*index], &log(scratch, worker)),
         |index, result| {
             done += 1;
             if let Ok((fate, time)) = result {
@@ -155,7 +184,7 @@ fn limit(time: Duration) -> Duration {
 }
 
 /// Runs every test with nothing wrong.
-fn baseline(level: &Level, scratch: &Path) -> Result<Vec<Sound>, String> {
+fn baseline(level: &Level, tests: &[&Test], scratch: &Path) -> Result<Vec<Sound>, String> {
     const LIMIT: Duration = Duration::from_secs(30 * 60);
     let run = |worker: usize, test: &Test| -> Result<Sound, String> {
         let mut sound = Sound {
@@ -183,22 +212,23 @@ fn baseline(level: &Level, scratch: &Path) -> Result<Vec<Sound>, String> {
         }
         Ok(sound)
     };
-    parallel(&level.tests, run, |_, _| ()).into_iter().collect()
+    parallel(tests, |worker, test| run(worker, test), |_, _| ())
+        .into_iter()
+        .collect()
 }
 
 /// Runs one mutant through the tests that come by its site, its own crate's first and the quick ones first.
 fn hunt(
     level: &Level,
-    sound: &[Sound],
+    tests: &[(&Test, &Sound)],
     mutant: &Mutant,
     log: &Path,
 ) -> Result<(Fate, Duration), String> {
     let begun = Instant::now();
-    let mut candidates: Vec<(&Test, &Sound)> = level
-        .tests
+    let mut candidates: Vec<(&Test, &Sound)> = tests
         .iter()
-        .zip(sound)
-        .filter(|(test, sound)| test.name != CANARY && sound.reached.contains(&mutant.number))
+        .filter(|(_, sound)| sound.reached.contains(&mutant.number))
+        .copied()
         .collect();
     let mut fate = Fate {
         reached: !candidates.is_empty(),
