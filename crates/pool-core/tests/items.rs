@@ -50,7 +50,7 @@ fn with_niches() {
         round_trip(shape, |number| &BYTES[number % 256..]);
         round_trip(shape, |number| &BYTES[number % 256]);
         round_trip(shape, |number| NonZeroU32::new(number as u32 + 1).unwrap());
-        round_trip(shape, |number| Box::new(number));
+        round_trip(shape, Box::new);
         round_trip(shape, |number| (number % 2 == 0).then(|| Box::new(number)));
         round_trip(shape, |number| number % 2 == 0);
         round_trip(shape, |number| char::from(number as u8));
@@ -103,7 +103,7 @@ fn strictly_aligned() {
             impl Aligned {
                 fn check(&self) {
                     let address = &raw const *self as usize;
-                    assert_eq!(address % $align, 0, "misplaced");
+                    assert_eq!(address & ($align - 1), 0, "misplaced");
                 }
             }
             impl Drop for Aligned {
