@@ -86,11 +86,11 @@ impl<'a, T> Held<'a, T> {
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
         /// Gives the hold back after the values are gone, also when one of their destructors panics.
-        struct Release<T> {
+        struct GiveBack<T> {
             node: NonNull<Node<T>>,
             holds: bool,
         }
-        impl<T> Drop for Release<T> {
+        impl<T> Drop for GiveBack<T> {
             fn drop(&mut self) {
                 if self.holds {
                     // SAFETY: the hold was taken in `new`, through the link, and is given up here, once. It is not the
@@ -100,7 +100,7 @@ impl<T> Drop for Held<'_, T> {
             }
         }
 
-        let _release = Release {
+        let _hold = GiveBack {
             node: self.node,
             holds: self.holds,
         };
