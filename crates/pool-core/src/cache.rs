@@ -24,7 +24,6 @@ use core::ptr;
 
 use crate::barrier;
 use crate::batch::Batch;
-use crate::env;
 use crate::stats::Counters;
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
 
@@ -409,47 +408,52 @@ impl Sweep {
         }
     }
 
-    /// Takes items out of a cache that was revoked before the heavy barrier, and opens it again.
-    ///
-    /// A cache whose owner does not come out within a bounded time, because it was stopped or lost in a fork,
-    /// is left as it is.
-    pub(crate) fn visit<T>(&self, cache: &LocalCache<T>, take: Take, into: &mut Vec<Loot<T>>) {
+    /// Takes items out of a cache that was revoked before the heavy barrier, and opens it again; false when its
+    /// owner is inside.
+    pub(crate) fn visit<T>(
+        &self,
+        cache: &LocalCache<T>,
+        take: Take,
+        into: &mut Vec<Loot<T>>,
+    ) -> bool {
         if !self.holds(cache) {
-            return;
+            return true;
         }
-        if env::wait_until(|| cache.drained()) {
-            cache.hold(|stack, len| {
-                let count = match take {
-                    Take::Parked => stack.floor,
-                    Take::All => *len,
-                };
-                if count == *len {
-                    if into.try_reserve(1).is_ok() {
-                        into.push(Loot::of(mem::replace(stack, Stack::EMPTY), *len));
-                        *len = 0;
-                    }
-                } else if count != 0 {
-                    let mut cold = Vec::new();
-                    if into.try_reserve(1).is_ok() && cold.try_reserve_exact(count).is_ok() {
-                        // SAFETY: the lowest `count` places hold items and `cold` has room; the stack forgets them
-                        // below.
-                        unsafe { ptr::copy_nonoverlapping(stack.items, cold.as_mut_ptr(), count) };
-                        stack.remove_lowest(count, len);
-                        let capacity = cold.capacity();
-                        let items = mem::ManuallyDrop::new(cold).as_mut_ptr();
-                        into.push(Loot {
-                            items,
-                            capacity,
-                            next: 0,
-                            len: count,
-                        });
-                    }
+        if !cache.drained() {
+            return false;
+        }
+        cache.hold(|stack, len| {
+            let count = match take {
+                Take::Parked => stack.floor,
+                Take::All => *len,
+            };
+            if count == *len {
+                if into.try_reserve(1).is_ok() {
+                    into.push(Loot::of(mem::replace(stack, Stack::EMPTY), *len));
+                    *len = 0;
                 }
-                // What is left was here at this rotation; the owner's next touch lowers the floor again.
-                stack.floor = *len;
-            });
-        }
+            } else if count != 0 {
+                let mut cold = Vec::new();
+                if into.try_reserve(1).is_ok() && cold.try_reserve_exact(count).is_ok() {
+                    // SAFETY: the lowest `count` places hold items and `cold` has room; the stack forgets them
+                    // below.
+                    unsafe { ptr::copy_nonoverlapping(stack.items, cold.as_mut_ptr(), count) };
+                    stack.remove_lowest(count, len);
+                    let capacity = cold.capacity();
+                    let items = mem::ManuallyDrop::new(cold).as_mut_ptr();
+                    into.push(Loot {
+                        items,
+                        capacity,
+                        next: 0,
+                        len: count,
+                    });
+                }
+            }
+            // What is left was here at this rotation; the owner's next touch lowers the floor again.
+            stack.floor = *len;
+        });
         self.restore(cache);
+        true
     }
 }
 

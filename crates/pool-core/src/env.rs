@@ -15,11 +15,11 @@ mod imp {
         *CPUS.get_or_init(num_cpus::get)
     }
 
-    /// How often a bounded wait looks before it gives up: a pinned thread is a few instructions from
-    /// done, unless it has been preempted there, and then a few time slices may pass.
-    pub(crate) const PATIENCE: u32 = 200;
-    /// How many of these looks only spin.
+    /// Looks that only spin: whoever is inside and running is out before these are over.
     pub(crate) const SPINS: u32 = 100;
+    /// Looks that yield, for whoever has been preempted inside. Each may take a time slice of every runnable
+    /// thread.
+    pub(crate) const YIELDS: u32 = 100;
 }
 
 #[cfg(pool_loom)]
@@ -31,24 +31,50 @@ mod imp {
         2
     }
 
-    /// One look beyond the first: each is another branch of the search.
-    pub(crate) const PATIENCE: u32 = 2;
-    pub(crate) const SPINS: u32 = 0;
+    /// Few: each look is another branch of the search, and one that only spins is a wait for ever to loom.
+    pub(crate) const SPINS: u32 = 1;
+    pub(crate) const YIELDS: u32 = 2;
 }
 
-/// Asks `done` until it is true or patience runs out, and says which.
+/// How long one operation waits for others, for all of them together.
 ///
-/// Never waits for ever: whoever we wait for may have been stopped, or lost in a fork.
-pub(crate) fn wait_until(mut done: impl FnMut() -> bool) -> bool {
-    for look in 0..PATIENCE {
-        if done() {
-            return true;
-        }
-        if look < SPINS {
-            crate::sync::spin_loop();
-        } else {
-            yield_now();
+/// Never for ever: whoever we wait for may have been stopped, or lost in a fork.
+pub(crate) struct Patience {
+    looks: u32,
+    limit: u32,
+}
+
+impl Patience {
+    /// For a turn, which somebody may be waiting for who only wanted an item: waits for those who run, not
+    /// for those who have been preempted.
+    pub(crate) fn short() -> Self {
+        Self {
+            looks: 0,
+            limit: if cfg!(pool_loom) { YIELDS } else { SPINS },
         }
     }
-    done()
+
+    /// For whoever asked to have everything out.
+    pub(crate) fn long() -> Self {
+        Self {
+            looks: 0,
+            limit: SPINS + YIELDS,
+        }
+    }
+
+    /// Asks `done` until it is true or patience has run out, and says which.
+    pub(crate) fn wait_until(&mut self, mut done: impl FnMut() -> bool) -> bool {
+        while !done() {
+            if self.looks == self.limit {
+                return false;
+            }
+            if self.looks < SPINS {
+                crate::sync::spin_loop();
+            } else {
+                yield_now();
+            }
+            self.looks += 1;
+        }
+        true
+    }
 }

@@ -18,7 +18,7 @@ use pool_chain::raw::Detached;
 use crate::barrier;
 use crate::cache::{BUDGET, Loot, Sweep, Take};
 use crate::discard::DiscardReason;
-use crate::env;
+use crate::env::Patience;
 use crate::pool::Pool;
 use crate::shard::{Outdated, Parity};
 use crate::sync::Ordering;
@@ -78,9 +78,10 @@ impl<T, F> Pool<T, F> {
         let mut detached = Vec::new();
         // Shards whose producer is stopped or lost, a bit each.
         let mut stuck = 0usize;
+        let mut patience = Patience::long();
         for (number, shard) in self.shards.iter() {
             let mut out = [None, None];
-            let claimed = env::wait_until(|| match shard.try_claim() {
+            let claimed = patience.wait_until(|| match shard.try_claim() {
                 Some(mut claim) => {
                     out = [0, 1].map(|index| claim.detach(Parity::primary(index)));
                     true
@@ -120,10 +121,23 @@ impl<T, F> Pool<T, F> {
         if revoked {
             // One barrier for all caches.
             let ordered = barrier::heavy();
-            for cache in self.caches.iter() {
-                if ordered {
-                    sweep.visit(cache, take, &mut loot);
-                } else {
+            // First those whose owners are out, so that no cache is shut while we wait for another's owner.
+            let mut left = !ordered;
+            if ordered {
+                for cache in self.caches.iter() {
+                    left |= !sweep.visit(cache, take, &mut loot);
+                }
+            }
+            if left {
+                let mut patience = match take {
+                    Take::Parked => Patience::short(),
+                    Take::All => Patience::long(),
+                };
+                for cache in self.caches.iter() {
+                    // An owner that stays inside was stopped there, or lost in a fork; its cache is left as it is.
+                    if ordered {
+                        patience.wait_until(|| sweep.visit(cache, take, &mut loot));
+                    }
                     sweep.restore(cache);
                 }
             }

@@ -2,7 +2,7 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::env;
+use crate::env::Patience;
 use crate::shard::{Claim, Outdated, Parity, Shard};
 use crate::sync::{AtomicUsize, Ordering, const_unless_loom, fence};
 use crate::table::{Place, Table};
@@ -155,9 +155,10 @@ impl<T> Shards<T> {
     /// Brings every shard to a generation; hands what became too old to `sink`. A shard whose claim is held
     /// for long catches up when it is next used.
     pub(crate) fn turn(&self, generation: usize, mut sink: impl FnMut(Outdated<T>)) {
+        let mut patience = Patience::short();
         for (number, shard) in self.iter() {
             let mut outdated = [None, None];
-            let turned = env::wait_until(|| match shard.try_claim() {
+            let turned = patience.wait_until(|| match shard.try_claim() {
                 Some(mut claim) => {
                     self.catch_up(&mut claim, number, generation, &mut outdated);
                     true
