@@ -128,6 +128,8 @@ impl<const N: usize> Form for Inline<N> {
 macro_rules! for_every_form {
     ($($(#[$meta:meta])* $name:ident;)*) => {$(
         mod $name {
+            // Not every form needs each of them.
+            #[allow(unused_imports)]
             use crate::common::{Inline, LARGE, MEDIUM};
             #[cfg(feature = "alloc")]
             use crate::common::Boxed;
