@@ -74,6 +74,17 @@
 //! *I6.* A push adds one only when the length that it saw was below the number of slots, and the real
 //! length is at most that.
 //!
+//! # When a push is refused
+//!
+//! A slot's return travels by its flag alone, not by the word. So the producer may find a slot's flag still
+//! `true` after its consumer has moved the value out, even after the word has told it of that consumer's
+//! next pop, for as long as the processor takes to pass the flag on; on x86-64 that does not happen, because a
+//! read-modify-write there waits for earlier stores. An empty ring may therefore refuse a push, for that moment or
+//! for as long as a consumer sleeps between its claim and the hand-back. A pop that *happens before* the push
+//! (the consumer was joined, or sent a message) never stands in its way. To promise more, the claim would
+//! have to be a `Release` and the producer's load an `Acquire`, on the hottest path, for nothing: a refused
+//! push is repeated or gives its value back either way.
+//!
 //! # A stale word is harmless
 //!
 //! A thread loads the word, sleeps for as long as it takes the others to turn the ring once, twice, 2^32 times,

@@ -5,8 +5,8 @@ use core::fmt;
 
 /// A push found no free slot; the value comes back in here.
 ///
-/// A ring is also full for the moment in which a consumer has claimed the oldest value and not yet
-/// moved it out of its slot.
+/// A ring also counts as full while a consumer has claimed the value in the next slot and not yet moved it
+/// out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Full<T>(pub(crate) T);
 

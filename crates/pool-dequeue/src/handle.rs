@@ -201,9 +201,11 @@ macro_rules! producer {
             ///
             /// # Errors
             ///
-            /// [`Full`] gives the value back when no slot is free. A slot whose value a consumer has claimed
-            /// and not yet moved out is not free: that consumer is a few instructions from done, or has been
-            /// preempted there, or holds a [`Batch`].
+            /// [`Full`] gives the value back when the next slot is not free. A slot whose value a consumer has
+            /// claimed is free when that value has been moved out and word of it has reached the producer: a
+            /// few instructions later, unless the consumer was preempted there or holds a [`Batch`]. So a
+            /// push may be refused for a moment although `len` is below `capacity`. Pops that happened before
+            /// the push never stand in its way.
             #[inline]
             pub fn push_head(&mut self, value: T) -> Result<(), Full<T>> {
                 // SAFETY: there is one producer handle and we have it exclusively (I4).

@@ -237,8 +237,8 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     ///
     /// # Errors
     ///
-    /// [`Full`] gives the value back when there is no free slot. A slot whose value a consumer has claimed
-    /// and not yet moved out is not free.
+    /// [`Full`] gives the value back when the next slot is not free. A slot whose value a consumer has
+    /// claimed is free when that value has been moved out and word of it has reached the producer.
     ///
     /// # Safety
     ///
