@@ -277,11 +277,14 @@ pub(crate) mod model {
         pub(crate) fn new() -> Self {
             STATE.with_borrow_mut(|state| state.nodes += 1);
             let made = UnsafeCell::new(());
+            let freed = AtomicBool::new(false);
+            // loom counts a thread's time in atomic accesses: without one, the write below would seem to have
+            // happened when the thread was last synchronised with others, before it made the node.
+            //
+            // ORDERING: Relaxed: nobody else knows it.
+            freed.store(false, Ordering::Relaxed);
             made.with_mut(|_| ());
-            Self {
-                made,
-                freed: AtomicBool::new(false),
-            }
+            Self { made, freed }
         }
 
         #[track_caller]

@@ -445,3 +445,16 @@ fn batch_outlives_its_ring() {
         (own, newest, thief.join().unwrap())
     });
 }
+
+/// The same for the producer's batch, which reaches behind the newest ring while a thief unlinks what it finds
+/// drained there.
+#[test]
+fn head_batch_outlives_its_ring() {
+    let expected = [(vec![3, 2, 1], None), (vec![3, 2], Some(1))];
+    explore("head batch", 400, &expected, || {
+        let (mut producer, consumer) = filled(3);
+        let thief = thread::spawn(move || consumer.pop_tail());
+        let newest = producer.pop_head_batch(3).collect::<Vec<_>>();
+        (newest, thief.join().unwrap())
+    });
+}

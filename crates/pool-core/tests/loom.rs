@@ -62,6 +62,7 @@ impl Ledger {
     fn item(&self) -> Item {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let payload = UnsafeCell::new(0);
+        // SAFETY: nobody else knows the item yet.
         payload.with_mut(|p| unsafe { *p = number });
         Item {
             payload,
@@ -87,6 +88,7 @@ struct Item {
 
 impl Item {
     fn touch(&self) -> usize {
+        // SAFETY: whoever has the item has it alone; loom checks that.
         self.payload.with_mut(|p| unsafe { *p })
     }
 }
@@ -322,5 +324,40 @@ fn a_dead_threads_cache_is_inherited() {
         thread::spawn(move || theirs.put(item)).join().unwrap();
         let heir = pool.clone();
         thread::spawn(move || heir.take().touch()).join().unwrap()
+    });
+}
+
+/// The occupancy word: an item put between a clear's look into a shard and its word that nothing is there. If
+/// the item stays, a take finds it.
+#[test]
+fn put_against_clear() {
+    explore(4800, &[0, 1], || {
+        let (pool, ledger) = pool(0, 1);
+        pool.put(ledger.item());
+        let item = ledger.item();
+        let theirs = pool.clone();
+        let thread = thread::spawn(move || theirs.clear());
+        pool.put(item);
+        thread.join().unwrap();
+        let idle = pool.stats().idle;
+        for _ in 0..idle {
+            assert!(pool.try_take().is_some(), "an item is there and not found");
+        }
+        idle
+    });
+}
+
+/// A number goes from one thread to the next while both run, and with it a cache: what the first left there
+/// is whole.
+#[test]
+fn a_number_passes_between_running_threads() {
+    explore(1100, &[false, true], || {
+        let (pool, ledger) = pool(2, 1);
+        let item = ledger.item();
+        let (first, second) = (pool.clone(), pool.clone());
+        let first = thread::spawn(move || first.put(item));
+        let second = thread::spawn(move || second.try_take().map(|item| item.touch()).is_some());
+        first.join().unwrap();
+        second.join().unwrap()
     });
 }
