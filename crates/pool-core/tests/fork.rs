@@ -245,10 +245,8 @@ impl End {
     fn send(&self, bit: bool) {
         let byte = u8::from(bit);
         // SAFETY: one byte is there.
-        assert_eq!(
-            unsafe { libc::write(self.0, (&raw const byte).cast(), 1) },
-            1
-        );
+        let sent = unsafe { libc::write(self.0, (&raw const byte).cast(), 1) };
+        assert_eq!(sent, 1);
     }
 
     fn receive(&self) -> bool {
