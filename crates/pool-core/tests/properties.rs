@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Scope, scope};
+use std::thread::{self, Scope, scope};
 use std::time::Duration;
 
 use common::{Fuse, Item, Ledger, Shape, panics, scaled};
@@ -107,15 +107,15 @@ fn turning() -> impl Strategy<Value = Turning> {
 
 type Job<'a> = Box<dyn FnOnce() + Send + 'a>;
 
+/// A thread's inbox, and where it says how its job went.
+type Member<'a> = (Sender<Job<'a>>, Receiver<thread::Result<()>>);
+
 const THREADS: usize = 3;
 
 /// Threads that do what they are told, one at a time.
 struct Crew<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
-    members: Vec<(
-        Sender<Job<'scope>>,
-        Receiver<Result<(), Box<dyn std::any::Any + Send>>>,
-    )>,
+    members: Vec<Member<'scope>>,
     now: usize,
 }
 
@@ -133,12 +133,7 @@ impl<'scope, 'env> Crew<'scope, 'env> {
         crew
     }
 
-    fn hire(
-        &self,
-    ) -> (
-        Sender<Job<'scope>>,
-        Receiver<Result<(), Box<dyn std::any::Any + Send>>>,
-    ) {
+    fn hire(&self) -> Member<'scope> {
         let (jobs, inbox) = channel::<Job<'scope>>();
         let (outbox, done) = channel();
         self.scope.spawn(move || {
