@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -197,6 +198,66 @@ func first(pools int64) float64 {
 	})
 }
 
+// resident is this process's resident memory, in MiB.
+func resident() float64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		panic(err)
+	}
+	var size, pages float64
+	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
+		panic(err)
+	}
+	return pages * 4096 / (1 << 20)
+}
+
+type block [size]byte
+
+// memory is the burst of 64 goroutines with 1,000 blocks each, and what two collections leave of it. Each collection
+// also returns what it can to the system at once, which an idle program would do over minutes.
+func memory() {
+	sink = nil
+	debug.FreeOSMemory()
+	start := resident()
+	note := func() { fmt.Printf("%.3f\n", resident()-start) }
+	note()
+	pool := sync.Pool{New: func() any { return new(block) }}
+	var taken, put sync.WaitGroup
+	full := make(chan struct{})
+	over := make(chan struct{})
+	for g := 0; g < 64; g++ {
+		taken.Add(1)
+		put.Add(1)
+		go func() {
+			held := make([]*block, 0, 1000)
+			for i := 0; i < 1000; i++ {
+				item := pool.Get().(*block)
+				item[0] = 1
+				held = append(held, item)
+			}
+			taken.Done()
+			<-full
+			for i, item := range held {
+				pool.Put(item)
+				held[i] = nil
+			}
+			held = nil
+			put.Done()
+			<-over
+		}()
+	}
+	taken.Wait()
+	note()
+	close(full)
+	put.Wait()
+	note()
+	for i := 0; i < 2; i++ {
+		debug.FreeOSMemory()
+		note()
+	}
+	close(over)
+}
+
 type config struct{ limit, other int }
 
 func load(value *atomic.Value, loads int64) {
@@ -214,6 +275,10 @@ func store(value *atomic.Value, stores int64) {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "memory" {
+		memory()
+		return
+	}
 	runtime.GOMAXPROCS(2)
 	pool := newPool()
 	// As in the benchmark that this follows: so that the collector runs at reasonable times.
@@ -260,7 +325,12 @@ func main() {
 				}
 			})
 		case "load":
-			cost = together(goroutines, operations, func(n int64) { load(&value, n) })
+			work := func(n int64) { load(&value, n) }
+			if goroutines == 1 {
+				cost = alone(operations, work)
+			} else {
+				cost = together(goroutines, operations, work)
+			}
 		case "store":
 			cost = alone(operations, func(n int64) { store(&value, n) })
 		default:

@@ -7,10 +7,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::rc::Rc;
 
 use crate::measure::{Entrant, Sample};
+use crate::memory;
 
 /// The running program.
 #[derive(Debug)]
 pub struct Go {
+    program: PathBuf,
     child: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -32,6 +34,7 @@ impl Go {
         let requests = child.stdin.take().ok_or("no pipe to Go")?;
         let answers = BufReader::new(child.stdout.take().ok_or("no pipe from Go")?);
         Ok(Rc::new(RefCell::new(Self {
+            program,
             child,
             requests,
             answers,
@@ -54,6 +57,18 @@ impl Go {
             cost.expect("a cost from Go"),
             made.expect("a count from Go"),
         )
+    }
+}
+
+impl Go {
+    /// Go's side of [`crate::memory`]: MiB after each of its steps.
+    ///
+    /// # Panics
+    ///
+    /// When the program fails.
+    #[must_use]
+    pub fn memory(&self) -> Vec<f64> {
+        memory::listen(Command::new(&self.program).arg("memory"))
     }
 }
 

@@ -33,6 +33,14 @@ const fn times(
     }
 }
 
+const fn at_most(workload: &'static str, ours: &'static str, limit: f64) -> Goal {
+    Goal {
+        workload,
+        ours,
+        limit: Limit::AtMost(limit),
+    }
+}
+
 /// All promises.
 pub const GOALS: &[Goal] = &[
     // Against the limits.
@@ -46,6 +54,10 @@ pub const GOALS: &[Goal] = &[
     times("nested 8", "pool", 0.18, "Go"),
     times("burst 100", "pool", 0.22, "Go"),
     times("hot, 64 threads", "pool", 0.30, "Go"),
+    times("migration", "pool", 0.35, "Go"),
+    times("starvation", "pool", 0.45, "Go"),
+    times("starvation, 64 threads", "pool", 0.6, "Go"),
+    times("expensive new", "pool", 0.18, "Go"),
     // Against Rust's pools and the allocators.
     times("hot", "pool", 1.1, "regex-automata"),
     times("hot", "pool", 0.2, "regex-automata, not owner"),
@@ -60,29 +72,46 @@ pub const GOALS: &[Goal] = &[
     times("hot, 8 threads", "pool", 1.15, "pool, one thread"),
     times("hot, 32 threads", "pool", 1.15, "pool, one thread"),
     times("hot, 64 threads", "pool", 1.15, "pool, one thread"),
+    // What happens seldom.
+    times(
+        "miss",
+        "pool, 64 threads known",
+        1.2,
+        "pool, 1 thread known",
+    ),
+    at_most("first use", "pool", 1000.0),
+    times("rotation", "1,000,000 items", 1.5, "1,000 items"),
+    times("rotation that drops", "1,000,000 items", 1.5, "1,000 items"),
+    at_most("memory", "pool", 5.0),
     // The ring.
     times("owner pair", "pool-dequeue", 1.0, "st3"),
     times("owner pair", "pool-dequeue", 0.52, "crossbeam-deque"),
     times("fill and drain", "pool-dequeue", 1.0, "st3"),
     times("fill and drain", "pool-dequeue", 0.8, "crossbeam-deque"),
+    times(
+        "owner under a thief",
+        "pool-dequeue",
+        0.7,
+        "crossbeam-deque",
+    ),
+    times("one thief by batch", "pool-dequeue", 1.2, "st3"),
+    times("one thief by batch", "pool-dequeue", 0.5, "crossbeam-deque"),
+    times("three thieves by batch", "pool-dequeue", 1.2, "st3"),
+    times(
+        "three thieves by batch",
+        "pool-dequeue",
+        0.5,
+        "crossbeam-deque",
+    ),
+    times("batch of 8", "pool-dequeue", 0.3, "pool-dequeue, singles"),
+    // The value.
+    times("load", "atomic-value", 1.03, "arc-swap, optional"),
+    times("store", "atomic-value", 1.05, "arc-swap, optional"),
+    times(
+        "load",
+        "atomic-value, reader",
+        1.5,
+        "AtomicPtr (never frees)",
+    ),
+    times("load", "atomic-value, reader", 0.75, "Go"),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::workload;
-
-    #[test]
-    fn goals_name_what_exists() {
-        for goal in GOALS {
-            let found = workload::find(goal.workload)
-                .unwrap_or_else(|| panic!("no workload {}", goal.workload));
-            let entrants = (found.entrants)(&None);
-            let known = |name| name == "Go" || entrants.iter().any(|entrant| entrant.name == name);
-            assert!(known(goal.ours), "{goal:?}");
-            if let Limit::Times(_, rival) = goal.limit {
-                assert!(known(rival), "{goal:?}");
-            }
-        }
-    }
-}

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An item of a pool. Its thread-locals are the limits that no pool can beat.
 pub trait Item: Sized + Send + Sync + 'static {
@@ -135,6 +136,44 @@ const _: () = {
 
         fn marked(&self) -> u64 {
             *self
+        }
+
+        storage!();
+    }
+};
+
+/// An item that takes long to make. How many were made is counted; the time is added by whoever reports.
+#[derive(Debug)]
+pub struct Costly(u64);
+
+/// How many [`Costly`] items were made since the last call.
+pub fn costly_made() -> u64 {
+    COSTLY_MADE.swap(0, Ordering::Relaxed)
+}
+
+static COSTLY_MADE: AtomicU64 = AtomicU64::new(0);
+
+const _: () = {
+    type Own = Costly;
+    impl Item for Own {
+        const NAME: &'static str = "costly";
+
+        fn make() -> Self {
+            COSTLY_MADE.fetch_add(1, Ordering::Relaxed);
+            Self(0)
+        }
+
+        #[inline(always)]
+        fn touch(&mut self) {
+            black_box(&mut *self);
+        }
+
+        fn mark(&mut self, mark: u64) {
+            self.0 = mark;
+        }
+
+        fn marked(&self) -> u64 {
+            self.0
         }
 
         storage!();

@@ -12,6 +12,8 @@ pub mod go;
 pub mod goals;
 pub mod item;
 pub mod measure;
+pub mod memory;
 pub mod pool;
 pub mod ring;
+pub mod value;
 pub mod workload;

@@ -130,6 +130,11 @@ impl Entrant {
         self
     }
 
+    /// As [`of`](Self::of).
+    pub fn fix(&mut self, operations: u64) {
+        self.operations = operations;
+    }
+
     /// Runs it once with a few operations, for a test.
     pub fn try_out(&mut self, operations: u64) -> Sample {
         (self.run)(operations)

@@ -3,20 +3,28 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::check;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use atomic_value::AtomicValue;
+use crossbeam_queue::{ArrayQueue, SegQueue};
+use crossbeam_utils::atomic::AtomicCell;
+use lockfree_object_pool::LinearObjectPool;
+
 use crate::go::{self, Go};
-use crate::item::{Block, Buffer, Item};
-use crate::measure::{Entrant, SHORT, on_this_thread, on_threads};
+use crate::item::{Block, Buffer, Costly, Item, costly_made};
+use crate::measure::{Entrant, SHORT, Sample, on_this_thread, on_threads};
 use crate::pool::limits::{LocalCell, LocalStack, Malloc, Mimalloc};
 use crate::pool::ours::{Local, NoCache, Recycling, Static, StaticGuard};
 use crate::pool::rivals::{Locked, Opool, Parked, Place, Regex, RegexOther};
-use crate::pool::{Contender, leaked, work as pools};
+use crate::pool::{ByValue, Contender, leaked, turn, work as pools};
 use crate::ring::contenders::{
     Array, Chain, Concurrent, Crossbeam, Dequeue, Rtrb, St3Fifo, St3Lifo,
 };
-use crate::ring::{Ring, work as rings};
-use crossbeam_queue::{ArrayQueue, SegQueue};
-use lockfree_object_pool::LinearObjectPool;
+use crate::ring::{Batches, Ring, work as rings};
+use crate::value::contenders::{
+    ArcSwapCached, Cached, Leaked, MutexLocked, ParkingLocked, RwLocked,
+};
+use crate::value::{Config, Swap, Value, work as values};
+use crate::{check, memory};
 
 /// Go, if it is there.
 pub type MaybeGo = Option<Rc<RefCell<Go>>>;
@@ -166,6 +174,209 @@ macro_rules! all_owners {
     };
 }
 
+/// A ring with both ends on one thread, above sixteen values that stay.
+fn owner_and_thief<R: Batches>(work: fn(&mut R::Owner, &mut R::Thief, u64)) -> Entrant {
+    check::batches::<R>();
+    let (mut owner, mut thief) = R::new(rings::CAPACITY);
+    for value in 0..16 {
+        assert!(R::push(&mut owner, value), "there is room");
+    }
+    Entrant::new(R::NAME, move |values| {
+        on_this_thread(values, |values| work(&mut owner, &mut thief, values))
+    })
+}
+
+/// Long enough for the threads of a contest to meet.
+const MEETING: f64 = 0.02;
+
+fn under_thief<R: Ring>() -> Entrant {
+    check::ring::<R>();
+    Entrant::new(R::NAME, rings::under_thief::<R>).lasting(MEETING)
+}
+
+/// What the figures of queues under thieves are.
+const BY_ALL: &str = "ns of all threads' CPU time for a value";
+
+fn by_batch<R: Batches>(thieves: usize) -> Entrant {
+    check::batches::<R>();
+    Entrant::new(R::NAME, move |values| rings::by_batch::<R>(thieves, values))
+        .lasting(2.0 * MEETING)
+}
+
+fn all_by_batch(thieves: usize) -> Vec<Entrant> {
+    vec![
+        by_batch::<Dequeue>(thieves),
+        by_batch::<Chain>(thieves),
+        by_batch::<Crossbeam>(thieves),
+        by_batch::<St3Lifo>(thieves),
+        by_batch::<St3Fifo>(thieves),
+    ]
+}
+
+fn migration<C: Contender<Buffer> + ByValue<Buffer>>() -> Entrant {
+    check::pool(&<C as Contender<Buffer>>::new());
+    let run = |items| pools::migration(&<C as Contender<Buffer>>::new(), items);
+    Entrant::new(C::NAME, run).lasting(MEETING)
+}
+
+/// What the figures of starvation are.
+const PER_STARVED_ROUND: &str = "ns of CPU time for 67 puts and 100 takes";
+
+fn starved<C: Contender<u64> + ByValue<u64>>(threads: usize) -> Entrant {
+    together::<u64, C>(threads, |pool, rounds| {
+        pools::starvation(pool, 42, rounds);
+    })
+}
+
+fn all_starved(threads: usize, go: &MaybeGo) -> Vec<Entrant> {
+    let entrants = vec![
+        starved::<Local<u64>>(threads).named("pool"),
+        starved::<NoCache<u64>>(threads),
+        starved::<Locked<u64>>(threads),
+        starved::<Parked<u64>>(threads),
+        starved::<ArrayQueue<u64>>(threads),
+        starved::<SegQueue<u64>>(threads),
+    ];
+    and_go(entrants, go, "starvation", threads)
+}
+
+/// What of a run with costly items is the figure.
+type Account = fn(cpu: f64, made: f64) -> f64;
+
+/// As if making an item had taken a millisecond.
+fn with_making(cpu: f64, made: f64) -> f64 {
+    cpu + 1e6 * made
+}
+
+fn made_only(_: f64, made: f64) -> f64 {
+    made
+}
+
+/// A run's rounds: enough for Go's collector to run some dozens of times.
+const EXPENSIVE_ROUNDS: u64 = 100;
+
+fn expensive<C: Contender<Costly>>(account: Account) -> Entrant {
+    check::pool(&C::new());
+    let run = move |rounds| {
+        let pool = C::new();
+        costly_made();
+        let mut sample = on_threads(2, rounds, || (), |rounds| pools::expensive(&pool, rounds));
+        sample.cost = account(sample.cost, costly_made() as f64 / rounds as f64);
+        sample
+    };
+    Entrant::new(C::NAME, run).of(EXPENSIVE_ROUNDS)
+}
+
+fn expensive_go(go: &Rc<RefCell<Go>>, account: Account) -> Entrant {
+    let go = Rc::clone(go);
+    let run = move |rounds| {
+        let (cost, made) = go.borrow_mut().ask("expensive", 2, rounds);
+        Sample {
+            cost: account(cost, made as f64 / rounds as f64),
+            seconds: cost * rounds as f64 / 1e9,
+        }
+    };
+    Entrant::new("Go", run).of(EXPENSIVE_ROUNDS)
+}
+
+fn miss<C: Contender<u64> + ByValue<u64>>() -> Entrant {
+    let pool: &'static C = Box::leak(Box::new(<C as Contender<u64>>::new()));
+    Entrant::new(C::NAME, move |misses| {
+        on_this_thread(misses, |misses| pools::miss(pool, misses))
+    })
+}
+
+fn first_use<C: Contender<u64>>() -> Entrant {
+    check::pool(&C::new());
+    Entrant::new(C::NAME, turn::first_use::<u64, C>)
+}
+
+fn all_rotations(rotation: fn(u64) -> Sample) -> Vec<Entrant> {
+    let with = |name, items| Entrant::new(name, move |_| rotation(items)).of(1);
+    vec![
+        with("1,000 items", 1_000),
+        with("10,000 items", 10_000),
+        with("100,000 items", 100_000),
+        with("1,000,000 items", 1_000_000),
+    ]
+}
+
+/// What the figures of loads are.
+const PER_LOAD: &str = "ns of CPU time for a load";
+
+fn read_alone<V: Value>() -> Entrant {
+    check::value::<V>();
+    let value: &'static V = Box::leak(Box::new(V::new(Config::new(1))));
+    Entrant::new(V::NAME, move |loads| {
+        on_this_thread(loads, |loads| values::load(value, loads))
+    })
+}
+
+fn read_by<V: Value>(readers: usize) -> Entrant {
+    check::value::<V>();
+    let value: &'static V = Box::leak(Box::new(V::new(Config::new(1))));
+    let run = move |loads| {
+        on_threads(
+            readers,
+            loads,
+            || values::load(value, 10),
+            |loads| values::load(value, loads),
+        )
+    };
+    Entrant::new(V::NAME, run).lasting(SHORT * readers as f64)
+}
+
+fn read_beside_writer<V: Value>(readers: usize) -> Entrant {
+    check::value::<V>();
+    let run = move |loads| values::load_beside_writer::<V>(readers, loads);
+    Entrant::new(V::NAME, run).lasting(MEETING * readers as f64)
+}
+
+fn write<V: Value>(work: fn(&V, u64)) -> Entrant {
+    check::value::<V>();
+    let value: &'static V = Box::leak(Box::new(V::new(Config::new(1))));
+    values::load(value, 10);
+    Entrant::new(V::NAME, move |stores| {
+        on_this_thread(stores, |stores| work(value, stores))
+    })
+}
+
+macro_rules! all_values {
+    ($make:ident $(, $readers:expr)?) => {
+        vec![
+            $make::<AtomicValue<Config>>($($readers)?),
+            $make::<Cached>($($readers)?),
+            $make::<ArcSwapOption<Config>>($($readers)?),
+            $make::<ArcSwap<Config>>($($readers)?),
+            $make::<ArcSwapCached>($($readers)?),
+            $make::<RwLocked>($($readers)?),
+            $make::<MutexLocked>($($readers)?),
+            $make::<ParkingLocked>($($readers)?),
+            $make::<AtomicCell<Config>>($($readers)?),
+            $make::<Leaked>($($readers)?),
+        ]
+    };
+}
+
+fn exchange<V: Swap>(work: fn(&V, u64)) -> Entrant {
+    check::swap::<V>();
+    write(work)
+}
+
+macro_rules! all_swaps {
+    ($work:ident) => {
+        vec![
+            exchange::<AtomicValue<Config>>(values::$work),
+            exchange::<ArcSwapOption<Config>>(values::$work),
+            exchange::<ArcSwap<Config>>(values::$work),
+            exchange::<RwLocked>(values::$work),
+            exchange::<MutexLocked>(values::$work),
+            exchange::<ParkingLocked>(values::$work),
+            exchange::<AtomicCell<Config>>(values::$work),
+        ]
+    };
+}
+
 /// All workloads.
 pub const WORKLOADS: &[Workload] = &[
     Workload {
@@ -252,38 +463,253 @@ pub const WORKLOADS: &[Workload] = &[
         unit: PER_VALUE,
         entrants: |_| all_owners!(0, fill_drain),
     },
+    Workload {
+        name: "owner under a thief",
+        about: "the owner pushes 32 values and pops what is left, a thief takes one at a time",
+        unit: "ns of the owner's CPU time for a value",
+        entrants: |_| {
+            vec![
+                under_thief::<Dequeue>(),
+                under_thief::<Chain>(),
+                under_thief::<Crossbeam>(),
+                under_thief::<St3Lifo>(),
+                under_thief::<St3Fifo>(),
+                under_thief::<Array>(),
+                under_thief::<Concurrent>(),
+            ]
+        },
+    },
+    Workload {
+        name: "one thief by batch",
+        about: "the owner pushes, a thief takes up to 32 at once",
+        unit: BY_ALL,
+        entrants: |_| all_by_batch(1),
+    },
+    Workload {
+        name: "three thieves by batch",
+        about: "the owner pushes, three thieves take up to 32 at once",
+        unit: BY_ALL,
+        entrants: |_| all_by_batch(3),
+    },
+    Workload {
+        name: "batch of 8",
+        about: "push and steal eight values above sixteen that stay, one thread",
+        unit: "ns of CPU time for a push and a steal",
+        entrants: |_| {
+            vec![
+                owner_and_thief::<Dequeue>(rings::batch_of_eight::<Dequeue>),
+                owner_and_thief::<Dequeue>(rings::eight_singles::<Dequeue>)
+                    .named("pool-dequeue, singles"),
+                owner_and_thief::<Chain>(rings::batch_of_eight::<Chain>),
+                owner_and_thief::<Chain>(rings::eight_singles::<Chain>)
+                    .named("pool-chain, singles"),
+                owner_and_thief::<Crossbeam>(rings::batch_of_eight::<Crossbeam>),
+                owner_and_thief::<St3Lifo>(rings::batch_of_eight::<St3Lifo>),
+                owner_and_thief::<St3Fifo>(rings::batch_of_eight::<St3Fifo>),
+            ]
+        },
+    },
+    Workload {
+        name: "migration",
+        about: "one thread takes buffers, another puts them back, by batches of 128 over a channel",
+        unit: "ns of all threads' CPU time for an item",
+        entrants: |go| {
+            let entrants = vec![
+                migration::<Local<Buffer>>().named("pool"),
+                migration::<NoCache<Buffer>>(),
+                migration::<Malloc>(),
+                migration::<Locked<Buffer>>(),
+                migration::<Parked<Buffer>>(),
+                migration::<ArrayQueue<Buffer>>(),
+                migration::<SegQueue<Buffer>>(),
+            ];
+            and_go(entrants, go, "migration", 2)
+        },
+    },
+    Workload {
+        name: "starvation",
+        about: "67 puts and 100 takes, over and over, 2 threads",
+        unit: PER_STARVED_ROUND,
+        entrants: |go| all_starved(2, go),
+    },
+    Workload {
+        name: "starvation, 64 threads",
+        about: "67 puts and 100 takes, over and over, 64 threads",
+        unit: PER_STARVED_ROUND,
+        entrants: |go| all_starved(64, go),
+    },
+    Workload {
+        name: "expensive new",
+        about: "100 takes with some work after each, 100 puts, 2 threads; making an item takes 1 ms",
+        unit: "ns of CPU time, and 1 ms for each item made, for 100 takes and puts",
+        entrants: |go| {
+            let mut entrants = vec![
+                expensive::<Local<Costly>>(with_making).named("pool"),
+                expensive::<Locked<Costly>>(with_making),
+                expensive::<SegQueue<Costly>>(with_making),
+                expensive::<Regex<Costly>>(with_making),
+            ];
+            entrants.extend(go.as_ref().map(|go| expensive_go(go, with_making)));
+            entrants
+        },
+    },
+    Workload {
+        name: "expensive new, items made",
+        about: "the same, but what is counted is the items made",
+        unit: "items made for each round of 100 takes and puts",
+        entrants: |go| {
+            let mut entrants = vec![
+                expensive::<Local<Costly>>(made_only).named("pool"),
+                expensive::<Locked<Costly>>(made_only),
+                expensive::<SegQueue<Costly>>(made_only),
+                expensive::<Regex<Costly>>(made_only),
+            ];
+            entrants.extend(go.as_ref().map(|go| expensive_go(go, made_only)));
+            entrants
+        },
+    },
+    Workload {
+        name: "miss",
+        about: "try_take from an empty pool, one thread",
+        unit: "ns of CPU time for a miss",
+        entrants: |go| {
+            let alone = |name, pool: &'static Local<u64>| {
+                Entrant::new(name, move |misses| {
+                    on_this_thread(misses, |misses| pools::miss::<u64, _>(pool, misses))
+                })
+            };
+            let entrants = vec![
+                alone("pool, 1 thread known", turn::known_to(1)),
+                alone("pool, 64 threads known", turn::known_to(64)),
+                miss::<Locked<u64>>(),
+                miss::<ArrayQueue<u64>>(),
+                miss::<SegQueue<u64>>(),
+            ];
+            and_go(entrants, go, "miss", 1)
+        },
+    },
+    Workload {
+        name: "first use",
+        about: "the first take and put of a new pool",
+        unit: "ns of CPU time for a take and a put",
+        entrants: |go| {
+            let entrants = vec![
+                first_use::<Local<u64>>().named("pool"),
+                first_use::<Regex<u64>>(),
+                first_use::<object_pool::Pool<u64>>(),
+                first_use::<Opool<u64>>(),
+                first_use::<LinearObjectPool<u64>>(),
+                first_use::<SegQueue<u64>>(),
+                first_use::<Locked<u64>>(),
+            ];
+            let mut entrants = and_go(entrants, go, "first", 1);
+            for entrant in &mut entrants {
+                entrant.fix(2000);
+            }
+            entrants
+        },
+    },
+    Workload {
+        name: "rotation",
+        about: "turn a pool's generation",
+        unit: "ns of CPU time",
+        entrants: |_| all_rotations(turn::rotation),
+    },
+    Workload {
+        name: "rotation that drops",
+        about: "turn a pool's generation, up to the first destructor",
+        unit: "ns of CPU time",
+        entrants: |_| all_rotations(turn::rotation_that_drops),
+    },
+    Workload {
+        name: "memory",
+        about: "64 threads take 1,000 blocks of 1 KiB each, put them back and are idle for two rotations",
+        unit: "MiB of resident memory above the start",
+        entrants: |go| {
+            let mut entrants = memory::entrants();
+            entrants.extend(go.as_ref().map(|go| {
+                let go = Rc::clone(go);
+                let run = move |_| Sample {
+                    cost: *go.borrow().memory().last().expect("five steps"),
+                    seconds: 0.1,
+                };
+                Entrant::new("Go", run).of(1)
+            }));
+            entrants
+        },
+    },
+    Workload {
+        name: "load",
+        about: "read a value, one thread",
+        unit: PER_LOAD,
+        entrants: |go| {
+            let entrants = all_values!(read_alone);
+            and_go(entrants, go, "load", 1)
+        },
+    },
+    Workload {
+        name: "load, 2 readers",
+        about: "read a value, 2 threads",
+        unit: PER_LOAD,
+        entrants: |go| {
+            let entrants = all_values!(read_by, 2);
+            and_go(entrants, go, "load", 2)
+        },
+    },
+    Workload {
+        name: "load, 8 readers",
+        about: "read a value, 8 threads",
+        unit: PER_LOAD,
+        entrants: |go| {
+            let entrants = all_values!(read_by, 8);
+            and_go(entrants, go, "load", 8)
+        },
+    },
+    Workload {
+        name: "load beside a writer",
+        about: "read a value while another thread replaces it every few microseconds",
+        unit: PER_LOAD,
+        entrants: |_| all_values!(read_beside_writer, 1),
+    },
+    Workload {
+        name: "load, 8 readers beside a writer",
+        about: "the same with 8 readers",
+        unit: PER_LOAD,
+        entrants: |_| all_values!(read_beside_writer, 8),
+    },
+    Workload {
+        name: "store",
+        about: "replace a value that one thread has read",
+        unit: "ns of CPU time for a store",
+        entrants: |go| {
+            let entrants = vec![
+                write::<AtomicValue<Config>>(values::store),
+                write::<ArcSwapOption<Config>>(values::store),
+                write::<ArcSwap<Config>>(values::store),
+                write::<RwLocked>(values::store),
+                write::<MutexLocked>(values::store),
+                write::<ParkingLocked>(values::store),
+                write::<AtomicCell<Config>>(values::store),
+            ];
+            and_go(entrants, go, "store", 1)
+        },
+    },
+    Workload {
+        name: "swap",
+        about: "replace a value and look at the old one",
+        unit: "ns of CPU time for a swap",
+        entrants: |_| all_swaps!(swap),
+    },
+    Workload {
+        name: "update",
+        about: "make a new value of the old one",
+        unit: "ns of CPU time for an update",
+        entrants: |_| all_swaps!(update),
+    },
 ];
 
 /// The workload of this name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Workload> {
     WORKLOADS.iter().find(|workload| workload.name == name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_contender_of_every_workload_works() {
-        for workload in WORKLOADS {
-            for mut entrant in (workload.entrants)(&None) {
-                let sample = entrant.try_out(256);
-                assert!(
-                    sample.cost.is_finite() && sample.cost >= 0.0,
-                    "{} at {}: {sample:?}",
-                    entrant.name,
-                    workload.name
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn names_are_unique() {
-        let mut names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), WORKLOADS.len());
-    }
 }

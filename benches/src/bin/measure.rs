@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use benches::go;
 use benches::goals::{GOALS, Goal, Limit};
 use benches::measure::{Rounds, Spread, contest};
 use benches::workload::{MaybeGo, WORKLOADS, Workload};
+use benches::{go, memory};
 
 const HELP: &str = "\
 cargo xtask bench [--quick] [--filter TEXT] [--rounds N] [--no-go]
@@ -48,7 +48,12 @@ fn parse() -> Result<Option<Options>, String> {
         rounds: 0,
         go: true,
     };
-    let mut given = std::env::args().skip(1);
+    let mut given = std::env::args().skip(1).peekable();
+    if given.next_if_eq("--memory").is_some() {
+        // A scene of the memory workload, in the process of its own that it asks for.
+        memory::play(&given.next().unwrap_or_default())?;
+        return Ok(None);
+    }
     while let Some(word) = given.next() {
         let mut value = || given.next().ok_or(format!("{word} needs a value"));
         match word.as_str() {

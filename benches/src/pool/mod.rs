@@ -3,6 +3,7 @@
 pub mod limits;
 pub mod ours;
 pub mod rivals;
+pub mod turn;
 pub mod work;
 
 use std::ops::DerefMut;

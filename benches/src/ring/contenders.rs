@@ -44,6 +44,11 @@ impl Ring for Dequeue {
 
 impl Batches for Dequeue {
     #[inline(always)]
+    fn push_batch(owner: &mut Self::Owner, values: impl IntoIterator<Item = u64>) -> usize {
+        owner.push_head_batch(values)
+    }
+
+    #[inline(always)]
     fn steal_batch(thief: &mut Self::Thief, max: usize, mut take: impl FnMut(u64)) -> usize {
         let mut count = 0;
         for value in thief.pop_tail_batch(max) {
@@ -90,6 +95,11 @@ impl Ring for Chain {
 }
 
 impl Batches for Chain {
+    #[inline(always)]
+    fn push_batch(owner: &mut Self::Owner, values: impl IntoIterator<Item = u64>) -> usize {
+        owner.push_head_batch(values)
+    }
+
     #[inline(always)]
     fn steal_batch(thief: &mut Self::Thief, max: usize, mut take: impl FnMut(u64)) -> usize {
         let mut count = 0;

@@ -1,13 +1,16 @@
 //! The workloads of rings, each written once for all contenders.
 
-use std::hint::black_box;
+use std::hint::{black_box, spin_loop};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Ring;
+use super::{Batches, Ring};
+use crate::measure::{Sample, process_cpu, thread_cpu};
 
 /// How many values a ring has room for.
 pub const CAPACITY: usize = 64;
 
-/// The owner adds a value and takes it again, with `resident` others below it.
+/// The owner adds a value and takes it again.
 #[inline(never)]
 pub fn pair<R: Ring>(owner: &mut R::Owner, pairs: u64) {
     for n in 0..pairs {
@@ -26,5 +29,165 @@ pub fn fill_drain<R: Ring>(owner: &mut R::Owner, values: u64) {
         for _ in 0..CAPACITY {
             black_box(R::pop(owner));
         }
+    }
+}
+
+/// How many values a ring with thieves has room for.
+const SHARED_CAPACITY: usize = 256;
+
+/// How many values the owner adds before it takes them again.
+const ROUND: u64 = 32;
+
+/// How many values a thief takes at once.
+pub const BATCH: usize = 32;
+
+/// Ends the thieves' work, also when the owner's ends in a panic.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Lets `count` thieves use `steal` for as long as `owner` runs, and says what they have got.
+///
+/// A thief that finds nothing 64 times in a row lets another thread have its CPU.
+fn beside_thieves<R: Ring, O>(
+    thieves: Vec<R::Thief>,
+    steal: impl Fn(&mut R::Thief) -> u64 + Sync,
+    owner: impl FnOnce() -> O,
+) -> (O, u64) {
+    let done = AtomicBool::new(false);
+    let ready = Barrier::new(thieves.len() + 1);
+    std::thread::scope(|scope| {
+        let (done, ready, steal) = (&done, &ready, &steal);
+        let handles: Vec<_> = thieves
+            .into_iter()
+            .map(|mut thief| {
+                scope.spawn(move || {
+                    let mut stolen = 0;
+                    let mut in_vain = 0;
+                    ready.wait();
+                    loop {
+                        // Looked at before the attempt: what was there when the owner ended is still taken.
+                        let last = done.load(Ordering::Acquire);
+                        let got = steal(&mut thief);
+                        stolen += got;
+                        if got != 0 {
+                            in_vain = 0;
+                            continue;
+                        }
+                        if last {
+                            return stolen;
+                        }
+                        in_vain += 1;
+                        if in_vain == 64 {
+                            in_vain = 0;
+                            std::thread::yield_now();
+                        } else {
+                            spin_loop();
+                        }
+                    }
+                })
+            })
+            .collect();
+        let guard = Done(done);
+        ready.wait();
+        let result = owner();
+        drop(guard);
+        let stolen = handles
+            .into_iter()
+            .map(|handle| handle.join().expect("no thief panics"));
+        (result, stolen.sum())
+    })
+}
+
+/// The owner adds 32 values and takes back what is left, while a thief takes one at a time. Counts the owner's CPU time
+/// for each value.
+pub fn under_thief<R: Ring>(values: u64) -> Sample {
+    let (mut owner, thief) = R::new(SHARED_CAPACITY);
+    let rounds = values.div_ceil(ROUND);
+    let work = || {
+        let start = thread_cpu();
+        let mut popped = 0;
+        let mut refused = 0;
+        for _ in 0..rounds {
+            for n in 0..ROUND {
+                refused += u64::from(!R::push(&mut owner, black_box(n)));
+            }
+            while R::pop(&mut owner).is_some() {
+                popped += 1;
+            }
+        }
+        (thread_cpu() - start, popped, refused)
+    };
+    let steal = |thief: &mut R::Thief| u64::from(R::steal(thief).is_some());
+    let ((took, popped, refused), stolen) = beside_thieves::<R, _>(vec![thief], steal, work);
+    // An owner may see as empty what a thief is about to give back; it is then the thief's.
+    assert_eq!(
+        popped + stolen + refused,
+        rounds * ROUND,
+        "{} lost a value",
+        R::NAME
+    );
+    Sample {
+        cost: took as f64 / (rounds * ROUND) as f64,
+        seconds: took as f64 / 1e9,
+    }
+}
+
+/// The owner adds, thieves take several at once. Counts everybody's CPU time for each value.
+pub fn by_batch<R: Batches>(thieves: usize, values: u64) -> Sample {
+    let (mut owner, thief) = R::new(SHARED_CAPACITY);
+    let mut all: Vec<_> = (1..thieves).map(|_| R::another(&thief)).collect();
+    all.push(thief);
+    let start = process_cpu();
+    let work = || {
+        for n in 0..values {
+            while !R::push(&mut owner, n) {
+                std::thread::yield_now();
+            }
+        }
+    };
+    let steal = |thief: &mut R::Thief| {
+        R::steal_batch(thief, BATCH, |value| {
+            black_box(value);
+        }) as u64
+    };
+    let ((), stolen) = beside_thieves::<R, _>(all, steal, work);
+    let took = process_cpu() - start;
+    let rest = std::iter::from_fn(|| R::pop(&mut owner)).count() as u64;
+    assert_eq!(stolen + rest, values, "{} lost a value", R::NAME);
+    Sample {
+        cost: took as f64 / values as f64,
+        seconds: took as f64 / 1e9,
+    }
+}
+
+/// How many values are moved at once where that is compared with moving one.
+pub const EIGHT: usize = 8;
+
+/// Eight pushes, then eight steals, above sixteen values that stay. Counts values.
+#[inline(never)]
+pub fn eight_singles<R: Ring>(owner: &mut R::Owner, thief: &mut R::Thief, values: u64) {
+    for n in 0..values.div_ceil(EIGHT as u64) {
+        for _ in 0..EIGHT {
+            black_box(R::push(owner, black_box(n)));
+        }
+        for _ in 0..EIGHT {
+            black_box(R::steal(thief));
+        }
+    }
+}
+
+/// The same eight at once.
+#[inline(never)]
+pub fn batch_of_eight<R: Batches>(owner: &mut R::Owner, thief: &mut R::Thief, values: u64) {
+    for n in 0..values.div_ceil(EIGHT as u64) {
+        R::push_batch(owner, [black_box(n); EIGHT]);
+        R::steal_batch(thief, EIGHT, |value| {
+            black_box(value);
+        });
     }
 }

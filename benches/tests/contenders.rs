@@ -1,0 +1,53 @@
+//! Every contender of every workload proves itself and runs once; the goals name what exists.
+
+use std::collections::HashSet;
+
+use benches::goals::{GOALS, Limit};
+use benches::workload::{self, WORKLOADS};
+use benches::{go, memory};
+
+#[test]
+fn every_contender_of_every_workload_works() {
+    let program = env!("CARGO_BIN_EXE_measure").into();
+    memory::PROGRAM.set(program).expect("set once");
+    let go = go::Go::start();
+    if let Err(error) = &go {
+        println!("SKIPPED: go: {error}");
+    }
+    let go = go.ok();
+    for workload in WORKLOADS {
+        let mut entrants = (workload.entrants)(&go);
+        let names: HashSet<_> = entrants.iter().map(|entrant| entrant.name).collect();
+        assert_eq!(
+            names.len(),
+            entrants.len(),
+            "{}: a name twice",
+            workload.name
+        );
+        for entrant in &mut entrants {
+            let sample = entrant.try_out(256);
+            assert!(
+                sample.cost.is_finite(),
+                "{} at {}: {sample:?}",
+                entrant.name,
+                workload.name
+            );
+        }
+        for goal in GOALS.iter().filter(|goal| goal.workload == workload.name) {
+            let known = |name| names.contains(name) || (name == "Go" && go.is_none());
+            assert!(known(goal.ours), "{goal:?}");
+            if let Limit::Times(_, rival) = goal.limit {
+                assert!(known(rival), "{goal:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_goals_have_workloads() {
+    let names: HashSet<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+    assert_eq!(names.len(), WORKLOADS.len());
+    for goal in GOALS {
+        assert!(workload::find(goal.workload).is_some(), "{goal:?}");
+    }
+}
