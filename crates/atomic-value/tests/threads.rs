@@ -173,8 +173,21 @@ fn short_lived_threads() {
 /// All that is stored, by whatever operation, is dropped once; and nothing that somebody looks at is.
 #[test]
 fn drops_are_counted() {
-    const THREADS: usize = if cfg!(miri) { 3 } else { 4 };
-    const EACH: usize = if cfg!(miri) { 15 } else { 4_000 };
+    if cfg!(miri) {
+        count_drops(3, 15);
+    } else {
+        count_drops(4, 4_000);
+    }
+}
+
+/// The same for longer, with more threads than processors.
+#[test]
+#[ignore = "takes some minutes in a debug build"]
+fn drops_are_counted_stress() {
+    count_drops(16, 2_000_000);
+}
+
+fn count_drops(threads: usize, each: usize) {
     let (made, drops) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let new = |number| {
         made.fetch_add(1, Ordering::Relaxed);
@@ -183,12 +196,12 @@ fn drops_are_counted() {
     let value = AtomicValue::empty();
     let other = AtomicValue::empty();
     thread::scope(|scope| {
-        for thread in 0..THREADS {
+        for thread in 0..threads {
             let (value, other, new) = (&value, &other, &new);
             scope.spawn(move || {
                 let mut reader = value.reader();
                 let mut held = Vec::new();
-                for round in 0..EACH {
+                for round in 0..each {
                     match (round + thread) % 9 {
                         0 => value.store(new(round)),
                         1 => drop(value.swap(new(round))),
@@ -223,7 +236,7 @@ fn drops_are_counted() {
     });
     drop((value, other));
     assert_eq!(drops.load(Ordering::Relaxed), made.load(Ordering::Relaxed));
-    assert!(made.load(Ordering::Relaxed) > THREADS * EACH / 3);
+    assert!(made.load(Ordering::Relaxed) > threads * each / 3);
 }
 
 /// Values are made, used by two threads, and dropped while guards of them remain; their memory is used again.

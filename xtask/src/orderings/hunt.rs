@@ -178,9 +178,10 @@ fn log(scratch: &Path, worker: usize) -> PathBuf {
     scratch.join(format!("run-{worker}.log"))
 }
 
-/// How long a test may take that took so long when nothing was wrong.
+/// How long a test may take that took so long when nothing was wrong: generous, as the machine may be busy with
+/// something else by now.
 fn limit(time: Duration) -> Duration {
-    (time * 20).max(Duration::from_secs(60))
+    (time * 20).max(Duration::from_secs(300))
 }
 
 /// Runs every test with nothing wrong.
@@ -334,7 +335,7 @@ mod tests {
 
     #[test]
     fn slow_tests_get_time_in_proportion() {
-        assert_eq!(limit(Duration::from_millis(1)), Duration::from_secs(60));
-        assert_eq!(limit(Duration::from_secs(10)), Duration::from_secs(200));
+        assert_eq!(limit(Duration::from_millis(1)), Duration::from_secs(300));
+        assert_eq!(limit(Duration::from_secs(20)), Duration::from_secs(400));
     }
 }

@@ -253,6 +253,12 @@ impl<'s> Reader<'_, 's> {
                         body
                     }
                 }
+                (Kind::Word, "Ordering")
+                    if worlds.ship() && (self.is(at + 3, "{") || self.is(at + 3, "*")) =>
+                {
+                    // Its names would then be orderings wherever they stand.
+                    return Err(self.misplaced(at, "an import of the orderings themselves"));
+                }
                 (Kind::Word, word) => {
                     if let Some(order) = Order::parse(word).filter(|_| worlds.ship()) {
                         self.site(at, order, path, worlds, open)?;
@@ -368,9 +374,11 @@ impl<'s> Reader<'_, 's> {
         worlds: Worlds,
         open: Option<usize>,
     ) -> Result<(), String> {
-        let qualified =
-            at >= 3 && self.is(at - 1, ":") && self.is(at - 2, ":") && self.is(at - 3, "Ordering");
-        if !qualified {
+        if at < 2 || !self.is(at - 1, ":") || !self.is(at - 2, ":") {
+            // A name of something else: orderings are not imported by name.
+            return Ok(());
+        }
+        if at < 3 || !self.is(at - 3, "Ordering") {
             return Err(self.misplaced(at, "an ordering not written as Ordering::X"));
         }
         let begin = at - 3;
@@ -555,6 +563,12 @@ mod tests {
     }
 
     #[test]
+    fn other_things_may_have_the_same_names() {
+        let source = "fn f() { struct Release; impl Drop for Release {} g(Release); let a = Release { b }; }";
+        assert!(sites(source).is_empty());
+    }
+
+    #[test]
     fn modules_are_followed() {
         let found = of_source(
             "x",
@@ -608,7 +622,12 @@ mod tests {
                 "not an argument",
             ),
             ("fn f() { a.load(g(Ordering::Acquire)); }", "given to `g`"),
-            ("fn f() { a.load(Acquire); }", "not written as"),
+            ("fn f() { a.load(O::Acquire); }", "not written as"),
+            (
+                "use core::sync::atomic::Ordering::{Acquire, Release};",
+                "an import",
+            ),
+            ("use core::sync::atomic::Ordering::*;", "an import"),
             (
                 "use core::sync::atomic::Ordering::Acquire;",
                 "not an argument",
