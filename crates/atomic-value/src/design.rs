@@ -160,16 +160,16 @@
 //! *Miri* runs the tests under both aliasing models, with strict provenance: addresses are compared, never
 //! turned into pointers.
 //!
-//! *Not checked by any tool:* that a sweep gives up on a thread that was lost in a fork. A unit test does it
-//! with a thread that is held in its window.
+//! *Tests only:* that a sweep gives up on a thread that never ends its window. A unit test holds one there, and
+//! `tests/fork.rs` forks while threads load.
 //!
 //! # Why not arc-swap
 //!
-//! Version 1.9.3 was the plan, behind the private module that now holds records and debts. Its load is the
-//! right idea: publish the pointer in a slot of one's own (the debt), look again whether it is still the
-//! current one, and let a writer that takes the value away pay what it finds. It publishes the pointer
-//! *before* it knows that the value is alive, though, and writers cannot tell such a debt from one that is
-//! owed:
+//! It would be the obvious thing to build on, and could stand behind the private module that holds records
+//! and debts. A load of its default strategy publishes the pointer in a place of its thread's own (the debt),
+//! looks again whether it is still the current one, and lets a writer that takes the value away pay what it
+//! finds. It publishes the pointer *before* it knows that the value is alive, though, and writers cannot tell
+//! such a debt from one that is owed. In version 1.9.3:
 //!
 //! ```text
 //!   reader of X                       elsewhere

@@ -11,15 +11,18 @@
 //!   │ producer: + and −    │ any consumer: +      │
 //!   └──────────────────────┴──────────────────────┘
 //!
-//!                tail                     head            head, tail: counters that wrap
-//!                 │                        │              slot of an index = index & (slots − 1)
-//!   ┌──────┬──────▼──────┬──────┬──────┬───▼──┬──────┐
-//!   │      │   B         │  C   │  D   │      │  a   │    value
-//!   │ false│   true      │ true │ true │ false│ true │    full
-//!   └──────┴─────────────┴──────┴──────┴──────┴──────┘
-//!     free     held        held   held   free   claimed: outside [tail, head), `a` is being moved out
+//!   slot      0       1       2       3       4       5       6       7
+//!         ┌───────┬───────┬───────┬───────┬───────┬───────┬───────┬───────┐
+//!   value │       │  (a)  │   B   │   C   │   D   │       │       │       │
+//!   full  │ false │ true  │ true  │ true  │ true  │ false │ false │ false │
+//!         └───────┴───────┴───────┴───────┴───────┴───────┴───────┴───────┘
+//!           free   claimed  held    held    held    free    free    free
+//!                           ▲ tail                  ▲ head
+//!              pop_tail ◄── oldest         newest ──► pop_head
+//!                                                   ◄── push_head
 //!
-//!   pop_tail  ◄─ oldest                newest ─► pop_head, push_head
+//!   head and tail are counters that wrap; the slot of an index is index & (slots − 1)
+//!   (a): some consumer has moved the tail over it and is moving the value out
 //! ```
 //!
 //! The counters wrap at 2^32 (2^16 on the narrow word); the number of slots is a power of two and divides
@@ -143,7 +146,7 @@
 //! | destructor panics in a dropped batch, or in the dropped ring | the other values are dropped, each once, then the panic goes on; a second panic on the way aborts, as everywhere in Rust |
 //! | [`Batch`](crate::Batch) is forgotten | its values leak, its slots stay claimed: [`Full`](crate::Full) when the producer comes round |
 //! | handle is forgotten | the ring and what is in it leak |
-//! | thread dies inside an operation (`pthread_cancel`, `fork`) | at most the slots it had claimed are lost; values being pushed were not yet visible |
+//! | thread dies inside an operation (`pthread_cancel`, `fork`) | at most the slots that it had claimed or filled are lost, with their values; what it was pushing was not yet visible |
 //!
 //! # Differences from Go
 //!

@@ -11,7 +11,7 @@ use crate::copy::Tree;
 use crate::orderings::allowed::{self, Entry};
 use crate::orderings::hunt::{self, Fate, Level, Reach};
 use crate::orderings::sites::{Order, Site};
-use crate::orderings::{Mutant, Tool, mutants, plant, report, sites};
+use crate::orderings::{self, Mutant, Tool, plant, report, sites};
 use crate::runner::{self, Job, Options, seconds};
 use crate::step::{Invocation, Step};
 use crate::suite::{self, Program, Test};
@@ -20,13 +20,18 @@ use crate::workspace::{self, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "orderings",
-    usage: "[--crate X] [--engine TOOL] [--quick] [--list]",
+    usage: "[--crate X] [--only TEXT] [--engine TOOL] [--quick] [--list]",
     about: "weaken each memory ordering in turn: some model or tool must object",
     details: "Weakens each `Ordering` and each fence of the crates by one step, or leaves the fence out, in a copy of the\n\
         sources, and runs the models that come by it until one fails; then Miri and ThreadSanitizer for what the\n\
         models leave. What survives fails the command, unless docs/orderings-allowed.txt gives a reason; so does an\n\
         entry of that list that no longer survives.",
     flags: &[
+        Flag {
+            name: "--only",
+            value: Some("TEXT"),
+            about: "the mutants with this in their name, as --list shows it",
+        },
         Flag {
             name: "--crate",
             value: Some("X"),
@@ -64,6 +69,8 @@ const REPEATS: usize = 3;
 #[derive(Clone)]
 struct Wish {
     crates: Vec<String>,
+    /// Part of the mutants' names.
+    only: String,
     tools: Vec<Tool>,
     /// Whether a survivor is a failure.
     judge: bool,
@@ -98,6 +105,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     };
     let wish = Wish {
         crates: crates.into_iter().map(str::to_owned).collect(),
+        only: args.value("--only").unwrap_or_default().to_owned(),
         tools,
         judge: args.value("--engine").is_none(),
     };
@@ -127,8 +135,10 @@ fn all_sites(workspace: &Workspace, tree: &Tree) -> Result<Vec<Site>, String> {
 }
 
 fn chosen(wish: &Wish, sites: &[Site]) -> Vec<Mutant> {
-    let mut mutants = mutants(sites);
-    mutants.retain(|mutant| wish.crates.contains(&mutant.site.krate));
+    let mut mutants = orderings::mutants(sites);
+    mutants.retain(|mutant| {
+        wish.crates.contains(&mutant.site.krate) && mutant.key().contains(&wish.only)
+    });
     mutants
 }
 
@@ -194,7 +204,7 @@ fn hunt_all(job: &mut Job<'_>, wish: &Wish) -> Result<String, String> {
     }
 
     let crates: Vec<&str> = wish.crates.iter().map(String::as_str).collect();
-    let mut complaints = allowed::unknown(&allowed, &mutants, &crates);
+    let mut complaints = allowed::unknown(&allowed, &orderings::mutants(&sites), &crates);
     complaints.extend(report::complaints(&mutants, &fates, &allowed, wish.judge));
     job.say(&report::survivors(&mutants, &fates, &allowed));
     job.say(&report::table(&crates, &mutants, &fates, &allowed));

@@ -13,7 +13,7 @@ use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 /// Aligned to a pair of cache lines, so that threads that load do not disturb each other.
 #[repr(align(128))]
 pub(crate) struct Record {
-    /// Address of the cell that the leaseholder is loading from, 0 when it is not loading.
+    /// Address of the slot that the leaseholder is loading from, 0 when it is not loading.
     /// Written by the leaseholder only.
     loading: AtomicUsize,
     /// What guards made through this record owe. Only the leaseholder fills a free one.
@@ -165,13 +165,13 @@ impl Record {
         }
     }
 
-    /// Announces a load from `cell`. Until the window is dropped, whoever removes a value from the cell
+    /// Announces a load from `slot`. Until the window is dropped, whoever removes a value from the slot
     /// waits.
     #[inline]
-    pub(super) fn open(&self, cell: usize) -> Window<'_> {
+    pub(super) fn open(&self, slot: usize) -> Window<'_> {
         // ORDERING: Release, pairs with the Acquire in `await_window`: a sweep that reads this announcement,
-        // which is for another cell than the sweep's, sees the debts of our earlier loads.
-        self.loading.store(cell, Ordering::Release);
+        // which is for another slot than the sweep's, sees the debts of our earlier loads.
+        self.loading.store(slot, Ordering::Release);
         // ORDERING: SeqCst, pairs with the fence in `sweep`.
         // - If ours is first, the sweep reads our announcement or something later, and finds our record in
         //   the list.
@@ -187,12 +187,12 @@ impl Record {
         self.debts.iter().find(|debt| debt.is_free())
     }
 
-    /// Waits until the leaseholder is not, or not any more, loading from `cell`. False when it seems that it
+    /// Waits until the leaseholder is not, or not any more, loading from `slot`. False when it seems that it
     /// never will be done.
-    pub(super) fn await_window(&self, cell: usize) -> bool {
+    pub(super) fn await_window(&self, slot: usize) -> bool {
         // ORDERING: Acquire, pairs with the Release in `Window::drop` and `open`: the debt of a load that is
         // done is visible to the sweep that goes on here.
-        env::wait_until(|| self.loading.load(Ordering::Acquire) != cell)
+        env::wait_until(|| self.loading.load(Ordering::Acquire) != slot)
     }
 
     /// The debts, for a sweep.
