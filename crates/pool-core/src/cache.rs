@@ -24,8 +24,12 @@ use core::ptr;
 
 use crate::barrier;
 use crate::batch::Batch;
+use crate::moves;
 use crate::stats::Counters;
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
+
+/// The room that a cache begins with. It doubles when its thread turns out to take more than that.
+const FIRST_DEPTH: usize = 32;
 
 /// How many takes may pass between two looks at the clock.
 pub(crate) const BUDGET: u32 = 1024;
@@ -246,15 +250,30 @@ impl<T> LocalCache<T> {
         .flatten()
     }
 
-    /// Gives the stack room for `capacity` items if it has none; false when it cannot. For the owner.
-    ///
-    /// Allocates outside the gate.
-    pub(crate) fn furnish(&self, capacity: usize) -> bool {
-        match self.inside(|stack, _| stack.capacity != 0) {
-            None => return false,
-            Some(true) => return true,
-            Some(false) => {}
+    /// How many items there is room for; 0 when revoked. For the owner.
+    pub(crate) fn capacity(&self) -> usize {
+        self.inside(|stack, _| stack.capacity).unwrap_or(0)
+    }
+
+    /// Gives the stack its first room, for at most `limit` items, if it has none; false when it cannot. For the
+    /// owner.
+    pub(crate) fn furnish(&self, limit: usize) -> bool {
+        self.capacity() != 0 || self.widen(limit.min(FIRST_DEPTH))
+    }
+
+    /// Doubles the room, up to `limit` items; says whether there is any after that. For the owner.
+    pub(crate) fn grow(&self, limit: usize) -> bool {
+        match self.capacity() {
+            0 => self.furnish(limit),
+            capacity if capacity >= limit => true,
+            capacity => self.widen(limit.min(2 * capacity)) || self.capacity() != 0,
         }
+    }
+
+    /// Gives the stack room for `capacity` items unless it has as much; false when it cannot.
+    ///
+    /// Allocates and frees outside the gate: an allocator may come back to this very cache.
+    fn widen(&self, capacity: usize) -> bool {
         let mut fresh = Vec::<MaybeUninit<T>>::new();
         if fresh.try_reserve_exact(capacity).is_err() {
             return false;
@@ -262,20 +281,25 @@ impl<T> LocalCache<T> {
         // SAFETY: uninitialised places need no initialisation, and there is room for them.
         unsafe { fresh.set_len(capacity) };
         let fresh = Box::into_raw(fresh.into_boxed_slice());
-        // The allocator may have come back to this very cache, so the capacity is looked at again.
-        let used = self.inside(|stack, _| {
-            let unfurnished = stack.capacity == 0;
-            if unfurnished {
-                stack.items = fresh.cast();
-                stack.capacity = capacity;
+        let mut unused = Loot::of(
+            Stack {
+                items: fresh.cast(),
+                capacity,
+                floor: 0,
+            },
+            0,
+        );
+        let done = self.inside(|stack, len| {
+            if stack.capacity < capacity {
+                // SAFETY: the lowest `len` places hold items, and there is more room at the other; the old places are
+                // not looked at again.
+                unsafe { ptr::copy_nonoverlapping(stack.items, unused.items, *len) };
+                mem::swap(&mut stack.items, &mut unused.items);
+                mem::swap(&mut stack.capacity, &mut unused.capacity);
             }
-            unfurnished
         });
-        if used != Some(true) {
-            // SAFETY: ours from `into_raw` above, and not handed on.
-            drop(unsafe { Box::from_raw(fresh) });
-        }
-        used.is_some()
+        drop(unused);
+        done.is_some()
     }
 
     /// Moves up to `count` of the oldest items into a batch; says how many of them were parked. For the
@@ -317,7 +341,10 @@ impl<T> OpenToTake<'_, T> {
     pub(crate) fn take(self) -> T {
         // SAFETY: an item lay at every index below the old `len`, and `open_to_take` has given this one up; we have
         // been inside since (P1).
-        let item = self.cache.stack.with_mut(|_| unsafe { self.place.read() });
+        let item = self
+            .cache
+            .stack
+            .with_mut(|_| unsafe { moves::read(self.place) });
         self.cache.leave();
         item
     }
@@ -338,7 +365,7 @@ impl<T> OpenToPut<'_, T> {
         // was found out (P1).
         self.cache
             .stack
-            .with_mut(|_| unsafe { self.place.write(item) });
+            .with_mut(|_| unsafe { moves::write(self.place, item) });
         // ORDERING: Relaxed. The gate orders the holders' accesses.
         self.cache.len.store(self.len + 1, Ordering::Relaxed);
         self.cache.leave();

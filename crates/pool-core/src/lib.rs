@@ -10,6 +10,7 @@ pub mod design;
 mod discard;
 mod env;
 mod guard;
+mod moves;
 mod policy;
 mod pool;
 // A list in a `static`, which the model checker's types cannot be; it has no protocol of its own.

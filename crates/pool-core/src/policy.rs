@@ -30,7 +30,7 @@ pub const DEFAULT_PERIOD: Duration = Duration::from_secs(30);
 
 /// The deepest thread cache that is made unasked: it carries a burst of a hundred at little more than the
 /// cost of a plain vector.
-const DEFAULT_DEPTH: usize = if cfg!(pool_loom) { 2 } else { 64 };
+const DEFAULT_DEPTH: usize = if cfg!(pool_loom) { 2 } else { 128 };
 
 /// The most bytes of items that a thread cache may hold unasked.
 const DEFAULT_DEPTH_BYTES: usize = 8192;
@@ -214,8 +214,11 @@ impl<T, F> Builder<T, F> {
         self
     }
 
-    /// How many items each thread may hold for itself, up to [`MAX_THREAD_CACHE`]. Default: 64, fewer of types
-    /// above 128 bytes.
+    /// How many items each thread may hold for itself, up to [`MAX_THREAD_CACHE`]. Default: 128, fewer of types
+    /// above 64 bytes.
+    ///
+    /// A thread begins with room for 32 at most and gets more when it has taken all that it had and the pool has
+    /// more for it, so a thread that only puts keeps few.
     ///
     /// With 0 there is no thread cache: memory then follows CPUs and not threads, at the price of two atomic
     /// read-modify-writes an operation.

@@ -30,9 +30,9 @@ impl<T, F> Pool<T, F> {
         thread::place().number().unwrap_or(0) % self.shards.active().max(1)
     }
 
-    /// How many items move between a cache and a shard at once: half a cache.
-    fn batch_size(&self) -> usize {
-        (self.policy.depth / 2).clamp(1, Batch::<T>::CAPACITY.max(1))
+    /// How many items move between a cache and a shard at once: half of what there is room for.
+    fn batch_size(room: usize) -> usize {
+        (room / 2).clamp(1, Batch::<T>::CAPACITY.max(1))
     }
 
     /// Counts what a take came to.
@@ -55,7 +55,7 @@ impl<T, F> Pool<T, F> {
             return Some(item);
         }
         let found = match cache {
-            Some(cache) if self.batch_size() > 1 => self.take_batch(cache),
+            Some(cache) if Self::batch_size(self.policy.depth) > 1 => self.take_batch(cache),
             _ => self.take_one(),
         };
         let (item, event) = match found {
@@ -70,7 +70,7 @@ impl<T, F> Pool<T, F> {
     fn take_batch(&self, cache: &LocalCache<T>) -> Option<(T, Event)> {
         let mut batch = Batch::new();
         let mut event = Event::ShardHit;
-        let max = self.batch_size();
+        let max = Self::batch_size(cache.capacity());
         self.with_home(|shard, primary| {
             shard.pop(primary, max, &mut batch);
             batch.len() != 0
@@ -89,7 +89,8 @@ impl<T, F> Pool<T, F> {
         }
         let item = batch.pop()?;
         if batch.len() != 0 {
-            if cache.furnish(self.policy.depth) {
+            // It took all it had, and there was more to take.
+            if cache.grow(self.policy.depth) {
                 cache.fill(&mut batch);
             }
             // Left over when a rotation has just revoked the cache.
@@ -202,7 +203,7 @@ impl<T, F> Pool<T, F> {
             Err(item) => item,
         };
         let mut batch = Batch::new();
-        let parked = cache.spill(self.batch_size(), &mut batch);
+        let parked = cache.spill(Self::batch_size(cache.capacity()), &mut batch);
         let refused = cache.put(item).err();
         if batch.len() != 0 {
             self.shelve(batch, parked);

@@ -119,10 +119,12 @@ fn collect(root: &Path) -> Result<Vec<File>, String> {
             let Ok(kind) = fs::symlink_metadata(&path) else {
                 continue;
             };
+            // A folder, or in a second work tree a file that names it.
+            if path.file_name().is_some_and(|name| name == ".git") {
+                continue;
+            }
             if kind.is_dir() {
-                if path.file_name().is_some_and(|name| name != ".git") {
-                    folders.push(path);
-                }
+                folders.push(path);
             } else if kind.is_file() {
                 if let Ok(text) = fs::read_to_string(&path) {
                     files.push(File::new(&relative(root, &path), text));

@@ -1,0 +1,65 @@
+//! Moving an item in and out of a cache word by word.
+//!
+//! A copy of a few words is free to use the widest registers there are. If the item was just written in smaller
+//! pieces, as the one who used it will have done, the processor cannot take such a wide load from the stores
+//! that are still on their way to the cache, and waits some twelve cycles until they have arrived: longer than
+//! all the rest of a take. Loads as wide as the stores before them are served at once.
+
+use core::mem::{MaybeUninit, align_of, size_of};
+
+type Word = MaybeUninit<usize>;
+
+/// How many words `T` consists of, if it is to be moved by words: a few, and nothing else.
+const fn words<T>() -> Option<usize> {
+    const MOST: usize = 6;
+    let (size, word) = (size_of::<T>(), size_of::<Word>());
+    if align_of::<T>() == align_of::<Word>() && size > word && size <= MOST * word {
+        Some(size / word)
+    } else {
+        None
+    }
+}
+
+/// Reads an item, as [`ptr::read`](core::ptr::read) does.
+///
+/// # Safety
+///
+/// The same.
+#[inline(always)]
+pub(crate) unsafe fn read<T>(from: *const T) -> T {
+    let Some(words) = words::<T>() else {
+        // SAFETY: the caller's.
+        return unsafe { from.read() };
+    };
+    let mut item = MaybeUninit::<T>::uninit();
+    let to = item.as_mut_ptr().cast::<Word>();
+    for index in 0..words {
+        // SAFETY: within the item, which is aligned like a word; any byte is a valid `MaybeUninit`.
+        let word = unsafe { from.cast::<Word>().wrapping_add(index).read_volatile() };
+        // SAFETY: within `item`, as above.
+        unsafe { to.wrapping_add(index).write(word) };
+    }
+    // SAFETY: all words of an item, and the caller forgets the original.
+    unsafe { item.assume_init() }
+}
+
+/// Writes an item, as [`ptr::write`](core::ptr::write) does.
+///
+/// # Safety
+///
+/// The same.
+#[inline(always)]
+pub(crate) unsafe fn write<T>(to: *mut T, item: T) {
+    let Some(words) = words::<T>() else {
+        // SAFETY: the caller's.
+        return unsafe { to.write(item) };
+    };
+    let item = core::mem::ManuallyDrop::new(item);
+    let from = (&raw const item).cast::<Word>();
+    for index in 0..words {
+        // SAFETY: within the item, which is aligned like a word; any byte is a valid `MaybeUninit`.
+        let word = unsafe { from.wrapping_add(index).read() };
+        // SAFETY: within the item's place, which is the caller's to write.
+        unsafe { to.cast::<Word>().wrapping_add(index).write_volatile(word) };
+    }
+}
