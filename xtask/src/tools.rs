@@ -56,3 +56,8 @@ pub(crate) fn nightly_with_miri() -> Option<String> {
     answer(&Invocation::cargo_of(&nightly, "miri --version"))?;
     Some(nightly)
 }
+
+/// Whether a program is there and works.
+pub(crate) fn runs(program: &str) -> bool {
+    answer(&Invocation::new(program, "--version")).is_some()
+}

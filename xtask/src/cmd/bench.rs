@@ -1,16 +1,20 @@
-//! `bench`: holds the promises about speed against the machine. All arguments, `--help` included, are those of the
-//! program that it builds and runs, which is the package `benches`.
+//! `bench`: holds the promises about speed against the machine.
+//!
+//! Each way of measuring is a program of its own, which is built and run here; all arguments, `--help` included, are
+//! that program's.
 
+use std::ffi::OsString;
 use std::process::{Command as Process, ExitCode};
 
-use super::Command;
+use super::{Command, lint};
 use crate::args::Args;
-use crate::step::Invocation;
+use crate::step::{Invocation, Step};
+use crate::tools;
 use crate::workspace::Workspace;
 
 pub(super) const COMMAND: Command = Command {
     name: "bench",
-    usage: "[--quick] [--filter TEXT] [--instructions] [--report]",
+    usage: "[--quick | --report | --instructions | --counts]",
     about: "measure every layer against its rivals, and fail where a goal is missed",
     details: "",
     flags: &[],
@@ -18,11 +22,25 @@ pub(super) const COMMAND: Command = Command {
     run,
 };
 
-/// Builds and runs the program.
-const RUN: &str = "run --release --quiet -p benches --bin measure --";
+/// Times the contenders.
+const MEASURE: &str = "run --release --quiet -p benches --bin measure --";
+
+/// Counts instructions.
+const INSTRUCTIONS: &str = "run --release --quiet -p paths --bin instructions --";
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
-    let invocation = Invocation::cargo(RUN).args(&args.rest);
+    let mut rest: Vec<OsString> = args.rest.clone();
+    let mut chosen = |word: &str| {
+        let before = rest.len();
+        rest.retain(|given| given != word);
+        rest.len() != before
+    };
+    let line = if chosen("--instructions") {
+        INSTRUCTIONS
+    } else {
+        MEASURE
+    };
+    let invocation = Invocation::cargo(line).args(&rest);
     // On the caller's terminal: this takes minutes, and its output is what it is for.
     let status = Process::new(&invocation.program)
         .args(&invocation.args)
@@ -34,4 +52,29 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         Some(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
         None => ExitCode::FAILURE,
     })
+}
+
+/// What of it CI checks: that everything works, and that no hot path has grown. Times are for quiet machines.
+pub(super) fn steps() -> Vec<Step> {
+    let packages = "-p benches -p paths";
+    vec![
+        lint::clippy("clippy benches", &format!("{packages} --all-targets")),
+        Step::cargo(
+            "every benchmark once",
+            &format!("test --release {packages} --lib --bins --tests"),
+        )
+        .at_least(1),
+        instructions(),
+    ]
+}
+
+/// Compares the instructions of the hot paths with the golden figures.
+fn instructions() -> Step {
+    let name = "instructions";
+    if !tools::runs("valgrind") {
+        return Step::skip(name, "valgrind", "not installed: apt-get install valgrind");
+    }
+    Step::cargo(name, INSTRUCTIONS)
+        .args(["--check"])
+        .on_failure("the figures are benches/instructions.txt; --bless accepts new ones")
 }

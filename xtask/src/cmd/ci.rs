@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::ExitCode;
 
-use super::{Command, asm, demo, fmt, lint, loom, outside, targets, test, tidy};
+use super::{Command, asm, bench, demo, fmt, lint, loom, outside, targets, test, tidy};
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
 use crate::step::{Action, Step};
@@ -75,6 +75,7 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps.extend(workspace.crates().iter().map(test::long));
     steps.extend(demo::steps(workspace));
     steps.extend(asm::steps());
+    steps.extend(bench::steps());
     steps
 }
 
