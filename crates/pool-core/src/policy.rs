@@ -200,8 +200,9 @@ impl<T, F> Builder<T, F> {
 
     /// Called with every item that the pool drops, and told why.
     ///
-    /// Runs with nothing held: it may use the pool. If it panics, the item is dropped, and so are the other
-    /// items that were to be dropped with it, but the hook does not hear of those.
+    /// Runs with nothing held: it may use the pool. If it panics, the item is dropped all the same, the hook hears
+    /// of the other items that were to be dropped with it, and then the panic goes to whoever made the pool drop
+    /// them.
     pub fn on_discard(mut self, hook: impl Fn(&T, DiscardReason) + Send + Sync + 'static) -> Self {
         self.policy.on_discard = Some(Box::new(hook));
         self

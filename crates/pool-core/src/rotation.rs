@@ -47,8 +47,11 @@ impl<T, F> Pool<T, F> {
             self.set_aside(outdated, &mut detached, DiscardReason::Aged);
         });
         let loot = self.sweep(Take::Parked);
-        self.discard_all(loot.into_iter().flatten(), DiscardReason::Aged);
-        self.discard_all(detached.into_iter().flatten(), DiscardReason::Aged);
+        let old = loot.into_iter().flatten();
+        self.discard_all(
+            old.chain(detached.into_iter().flatten()),
+            DiscardReason::Aged,
+        );
         self.shards.collect();
     }
 
@@ -95,15 +98,18 @@ impl<T, F> Pool<T, F> {
             self.shards.unmark(Parity::primary(0), number);
             self.shards.unmark(Parity::primary(1), number);
         }
+        // The tail of a stuck shard is anybody's.
+        let stuck = self
+            .shards
+            .iter()
+            .filter(|(number, _)| stuck & 1 << number != 0);
         // Only now, so that a destructor that panics keeps nothing in the pool.
-        self.discard_all(loot.into_iter().flatten(), DiscardReason::Cleared);
-        self.discard_all(detached.into_iter().flatten(), DiscardReason::Cleared);
-        for (number, shard) in self.shards.iter() {
-            if stuck & 1 << number != 0 {
-                // The tail is anybody's.
-                self.discard_all(shard.drain(), DiscardReason::Cleared);
-            }
-        }
+        let all = loot.into_iter().flatten();
+        let all = all.chain(detached.into_iter().flatten());
+        self.discard_all(
+            all.chain(stuck.flat_map(|(_, shard)| shard.drain())),
+            DiscardReason::Cleared,
+        );
         self.shards.collect();
     }
 

@@ -3,6 +3,9 @@
 //! Nothing of the user's runs while a claim or a pin is held: what has to be dropped is carried out
 //! first, in a batch or a detached chain, and dropped after.
 
+use core::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use crate::barrier;
 use crate::batch::Batch;
 use crate::cache::LocalCache;
@@ -278,10 +281,22 @@ impl<T, F> Pool<T, F> {
         drop(item);
     }
 
-    /// Drops items. If a hook or a destructor panics, the rest is dropped with the iterator.
+    /// Drops items, every one of them, whatever hooks and destructors panic; the first panic goes on after that.
     pub(crate) fn discard_all(&self, items: impl Iterator<Item = T>, reason: DiscardReason) {
+        let mut first = None;
         for item in items {
-            self.discard(item, reason);
+            // Nothing is held and the item is gone either way, so there is nothing that could be seen half-done.
+            let told = catch_unwind(AssertUnwindSafe(|| self.discard(item, reason)));
+            if let Err(payload) = told {
+                match first {
+                    None => first = Some(payload),
+                    // Its destructor may panic too.
+                    Some(_) => mem::forget(payload),
+                }
+            }
+        }
+        if let Some(payload) = first {
+            resume_unwind(payload);
         }
     }
 

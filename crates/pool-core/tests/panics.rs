@@ -241,8 +241,8 @@ fn discard_hook_in_rotate_and_clear() {
                 assert!(panics(|| empty(&pool)), "{name} {k}");
                 assert_eq!(
                     heard.load(Ordering::Relaxed),
-                    k,
-                    "{name}: the hook hears of those before"
+                    count,
+                    "{name}: the hook hears of all, whichever call of it panics"
                 );
                 assert_eq!(ledger.dropped(), count, "{name} {k}");
                 assert_eq!(pool.stats().idle, 0, "{name} {k}");
@@ -449,5 +449,48 @@ fn unwinding() {
             assert_eq!(pool.stats().idle, 2, "kept again when nobody unwinds");
             check_works(&pool, &ledger);
         });
+    }
+}
+
+/// Every destructor panics: all items go, each once and told of, and one panic comes out.
+#[test]
+fn all_at_once() {
+    struct Grudge(Arc<AtomicUsize>);
+    impl Drop for Grudge {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            std::panic::panic_any(Planned);
+        }
+    }
+    let (gone, heard) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let make = || Grudge(gone.clone());
+    let pool = Pool::builder(make)
+        .thread_cache(4)
+        .rotate_manually()
+        .on_discard({
+            let heard = heard.clone();
+            move |_: &Grudge, _| {
+                heard.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+        .build();
+    for (round, empty) in [Pool::clear as fn(&Pool<Grudge, _>), |pool| {
+        pool.rotate();
+        pool.rotate();
+    }]
+    .into_iter()
+    .enumerate()
+    {
+        (0..20).for_each(|_| pool.put(make()));
+        assert!(panics(|| empty(&pool)));
+        let expected = 20 * (round + 1);
+        assert_eq!(
+            (
+                gone.load(Ordering::Relaxed),
+                heard.load(Ordering::Relaxed),
+                pool.stats().idle
+            ),
+            (expected, expected, 0)
+        );
     }
 }
