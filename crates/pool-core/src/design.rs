@@ -11,6 +11,9 @@
 //!   thread      small numbers for threads                      anybody, by atomics
 //!   slow        between a cache and the shards, in batches
 //!   rotation    turning the generation
+//!   registry    the pools of the process that want to be looked after
+//!   reaper      the thread that does, and what it does between turns
+//!   pressure    who says that memory is short
 //! ```
 //!
 //! Take order: cache, own shard's head, other shards' tails, victims' tails, constructor. Put order: `recycle`
@@ -110,6 +113,36 @@
 //!
 //! **R2. What is used once in between stays**: it comes back through `put`, into a cache above its floor or a primary chain.
 //!
+//! # The reaper
+//!
+//! ```text
+//!   reapers alive   0 ──────► 1 ──────► 2 ──────► 1 ──────► 0
+//!   thread          none      started   the same  the same  stopped, joined
+//!   in a child      none      lost ───────► at the first slow operation: started
+//! ```
+//!
+//! **T1. There is one thread if and only if somebody holds a `Reaper`**, but for the time between a fork and the child's
+//! first slow operation, and for a process that could not start one.
+//!
+//! **T2. The lock of the reaper's state covers starting and ending the thread and the list of sources, and nothing of the
+//! user's runs under it**: sources are dropped, pools visited and threads joined after it. Fork handlers hold it while
+//! the process is copied, so a child finds it free and the state whole; the only things that are left half-done are the
+//! lost thread's own, which nobody touches any more.
+//!
+//! **T3. The thread waits for nobody who may wait for it.** A claim given back on the thread, or a round asked for on it,
+//! does not wait. A slow operation that finds the thread lost tries the lock and never waits.
+//!
+//! **D1. Decay takes victims only, from the tails, one at a time**, and looks at the generation after each: an item that
+//! was taken out of a chain that has become the primary meanwhile goes back. So what was put back in this
+//! generation is never taken, and R2 holds. R1 holds as before: what decay leaves, the turn takes.
+//!
+//! **D2. A period's victims follow one curve**: after a part x of the period, `6x⁵ − 15x⁴ + 10x³` of the most that were
+//! seen in it are gone, whoever took them. A take that a victim serves counts as gone, so decay never adds to what
+//! use has taken.
+//!
+//! Items parked in a thread's cache go at the turn, not before: to reach into a cache costs its owner a slow
+//! operation, and there are no more than a cache's worth.
+//!
 //! # Orderings
 //!
 //! | where | access | ordering | pairs with | if it were weaker |
@@ -127,6 +160,8 @@
 //! | `Table::get_or_make` | exchange | release | `get` | as above |
 //! | `Numbers::lease` | exchange | acquire | `release` | an heir could miss the last owner's changes |
 //! | `Numbers::release` | and | release | `lease` | as above |
+//!
+//! | `reaper::state` | flags | relaxed | | each is read again under a lock, or followed by a wake-up |
 //!
 //! All counts, times, generations and lengths are relaxed: they are hints and statistics.
 //!

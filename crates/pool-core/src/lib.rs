@@ -13,6 +13,10 @@ mod guard;
 mod moves;
 mod policy;
 mod pool;
+#[cfg(not(pool_loom))]
+pub mod pressure;
+#[cfg(not(pool_loom))]
+mod reaper;
 // A list in a `static`, which the model checker's types cannot be; it has no protocol of its own.
 #[cfg(not(pool_loom))]
 mod registry;
@@ -30,6 +34,8 @@ pub use discard::DiscardReason;
 pub use guard::{Pooled, PooledOwned};
 pub use policy::{BuildError, Builder, DEFAULT_PERIOD, MAX_THREAD_CACHE, Recycle};
 pub use pool::Pool;
+#[cfg(not(pool_loom))]
+pub use reaper::{Reaper, ReaperBuilder, relieve, tend};
 #[cfg(not(pool_loom))]
 pub use registry::rotate_all;
 pub use stats::{Discarded, Stats};

@@ -11,6 +11,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::discard::DiscardReason;
 use crate::env;
 use crate::pool::Pool;
+#[cfg(not(pool_loom))]
+use crate::reaper::Reaper;
 use crate::shards::MAX_SHARDS;
 
 /// What a `recycle` hook decides about an item that comes back.
@@ -54,6 +56,11 @@ pub(crate) struct Policy<T> {
     /// How many operations a generation lasts.
     pub(crate) after: Option<usize>,
     clock: Option<Arc<dyn Clock>>,
+    /// Whether victims go a few at a time when there is somebody to see to it.
+    pub(crate) gradual: bool,
+    /// Keeps the thread alive as long as the pool.
+    #[cfg(not(pool_loom))]
+    pub(crate) reaper: Option<Reaper>,
 }
 
 impl<T> Policy<T> {
@@ -68,6 +75,9 @@ impl<T> Policy<T> {
         every: Some(DEFAULT_PERIOD),
         after: None,
         clock: None,
+        gradual: true,
+        #[cfg(not(pool_loom))]
+        reaper: None,
     };
 
     /// The most shards.
@@ -124,6 +134,11 @@ pub enum BuildError {
     },
     /// The number of operations between rotations was zero.
     Operations,
+    /// The system would not start the [`Reaper`](crate::Reaper)'s thread.
+    Reaper {
+        /// What the system said.
+        kind: std::io::ErrorKind,
+    },
 }
 
 /// The longest period: its milliseconds must fit half the range of a word.
@@ -149,6 +164,9 @@ impl fmt::Display for BuildError {
             }
             Self::Operations => {
                 f.write_str("a pool rotates after 1 operation or more, given was 0")
+            }
+            Self::Reaper { kind } => {
+                write!(f, "the reaper's thread could not be started: {kind}")
             }
         }
     }
@@ -263,6 +281,13 @@ impl<T, F> Builder<T, F> {
         self
     }
 
+    /// Whether a [`Reaper`](crate::Reaper) lets the coldest items go a few at a time, along a smooth curve, instead of
+    /// all at once at the turn of a generation. Default: true. Without a reaper it changes nothing.
+    pub fn decay(mut self, yes: bool) -> Self {
+        self.policy.gradual = yes;
+        self
+    }
+
     /// The pool.
     ///
     /// # Panics
@@ -313,6 +338,54 @@ impl<T, F> Builder<T, F> {
     }
 }
 
+#[cfg(not(pool_loom))]
+impl<T: Send + 'static, F: Send + Sync + 'static> Builder<T, F> {
+    /// The pool, registered, and looked after by the process's [`Reaper`](crate::Reaper) for as long as it lives: the
+    /// thread is started if there is none, and ends with the last pool or handle that wants it.
+    ///
+    /// # Panics
+    ///
+    /// When a number is out of its range or there is no thread to be had;
+    /// [`try_build_reaped`](Self::try_build_reaped) returns that as an error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pool_core::Pool;
+    ///
+    /// let pool = Pool::builder(Vec::<u8>::new)
+    ///     .rotate_every(Duration::from_millis(50))
+    ///     .build_reaped();
+    /// pool.put(Vec::with_capacity(1 << 20));
+    /// // Nobody uses the pool any more, and still it lets go.
+    /// while pool.stats().idle != 0 {
+    ///     std::thread::sleep(Duration::from_millis(10));
+    /// }
+    /// ```
+    #[track_caller]
+    pub fn build_reaped(self) -> Arc<Pool<T, F>> {
+        match self.try_build_reaped() {
+            Ok(pool) => pool,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// As [`build_reaped`](Self::build_reaped), with what is wrong as an error.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] names the number that is out of its range, or what the system said to a new thread.
+    pub fn try_build_reaped(self) -> Result<Arc<Pool<T, F>>, BuildError> {
+        let mut pool = self.try_build()?;
+        let reaper = Reaper::start().map_err(|error| BuildError::Reaper { kind: error.kind() })?;
+        pool.policy.reaper = Some(reaper);
+        let pool = Arc::new(pool);
+        pool.register_shared();
+        Ok(pool)
+    }
+}
+
 impl<T, F> fmt::Debug for Builder<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.policy.fmt(f)
@@ -329,6 +402,7 @@ impl<T> fmt::Debug for Policy<T> {
             .field("max_shards", &self.max_shards())
             .field("rotate_every", &self.every)
             .field("rotate_after", &self.after)
+            .field("decay", &self.gradual)
             .finish_non_exhaustive()
     }
 }

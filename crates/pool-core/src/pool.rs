@@ -12,6 +12,8 @@ use crate::cache::{LocalCache, OpenToTake};
 use crate::discard::DiscardReason;
 use crate::guard::{Pooled, PooledOwned};
 use crate::policy::{Builder, Policy};
+#[cfg(not(pool_loom))]
+use crate::reaper::Curve;
 use crate::shards::Shards;
 use crate::stats::{Counters, Event, Stats};
 use crate::sync::{AtomicUsize, Ordering, const_unless_loom};
@@ -68,6 +70,9 @@ pub struct Pool<T, F = fn() -> T> {
     pub(crate) due: AtomicUsize,
     /// Operations since the generation last turned; counted only when the policy asks for it.
     pub(crate) operations: AtomicUsize,
+    /// How the victims of this generation go before its end.
+    #[cfg(not(pool_loom))]
+    pub(crate) curve: Curve,
     /// Numbers the visits to the caches. Always odd, so never 0, also after a wrap.
     pub(crate) sweeps: AtomicUsize,
     /// The counts of threads without a number, and of rotations.
@@ -96,6 +101,8 @@ impl<T, F> Pool<T, F> {
                 generation: CachePadded::new(AtomicUsize::new(0)),
                 due: AtomicUsize::new(0),
                 operations: AtomicUsize::new(0),
+                #[cfg(not(pool_loom))]
+                curve: Curve::new(),
                 sweeps: AtomicUsize::new(1),
                 stray: Counters::new(),
                 _items: PhantomData,

@@ -1,4 +1,4 @@
-//! The pools that [`rotate_all`] turns.
+//! The pools of the process that have asked to be looked after: what [`rotate_all`] turns and the reaper visits.
 //!
 //! A pool is in here because it was told to be: the list outlives every scope, so only a pool that lives as
 //! long as the process, or that the list holds weakly, may be on it. (A pool with borrowed items that put
@@ -6,32 +6,55 @@
 //! gone.)
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::{Arc, Weak};
 
 use atomic_value::AtomicValue;
 
 use crate::pool::Pool;
+use crate::reaper;
 
 static MEMBERS: AtomicValue<Vec<Member>> = AtomicValue::empty();
 
-/// A pool, whatever its items.
-trait Turn: Send + Sync {
+/// A pool, whatever its items, or several of them.
+pub(crate) trait Tended: Send + Sync {
+    /// Turns the generation.
     fn turn(&self);
+    /// Drops everything that is idle.
+    fn empty(&self);
+    /// Does what is due by time; says when there will be more to do, if ever.
+    fn tend(&self) -> Option<Duration>;
 }
 
-impl<T: Send, F: Send + Sync> Turn for Pool<T, F> {
+impl<T: Send, F: Send + Sync> Tended for Pool<T, F> {
     fn turn(&self) {
         self.rotate();
+    }
+
+    fn empty(&self) {
+        self.clear();
+    }
+
+    fn tend(&self) -> Option<Duration> {
+        self.turn_and_decay()
     }
 }
 
 #[derive(Clone)]
-enum Member {
-    Static(&'static dyn Turn),
-    Shared(Weak<dyn Turn>),
+pub(crate) enum Member {
+    Static(&'static dyn Tended),
+    Shared(Weak<dyn Tended>),
 }
 
 impl Member {
+    /// Runs `f` on the pool, unless it is gone. If it was the last to hold it, the pool is dropped here.
+    pub(crate) fn visit<R>(&self, f: impl FnOnce(&dyn Tended) -> R) -> Option<R> {
+        match self {
+            Self::Static(pool) => Some(f(*pool)),
+            Self::Shared(pool) => pool.upgrade().map(|pool| f(&*pool)),
+        }
+    }
+
     /// Where the pool is; tells members apart.
     fn address(&self) -> *const () {
         match self {
@@ -52,7 +75,7 @@ impl fmt::Debug for Member {
 }
 
 /// Adds a pool and forgets those that are gone.
-fn add(member: Member) {
+pub(crate) fn add(member: Member) {
     MEMBERS.update(|members| {
         let others = members.into_iter().flatten();
         // A pool that is gone may have left its address to the new one.
@@ -63,10 +86,20 @@ fn add(member: Member) {
         members.push(member.clone());
         members
     });
+    // Its period may be shorter than the others'.
+    reaper::wake();
+}
+
+/// All pools on the list, as of now.
+pub(crate) fn members() -> impl Iterator<Item = Member> {
+    let members = MEMBERS.load_arc();
+    let count = members.as_ref().map_or(0, |members| members.len());
+    (0..count).filter_map(move |index| members.as_ref()?.get(index).cloned())
 }
 
 impl<T: Send + 'static, F: Send + Sync + 'static> Pool<T, F> {
-    /// Lets [`rotate_all`] turn this pool, from now on and for ever. Doing it again changes nothing.
+    /// Lets [`rotate_all`] and the [`Reaper`](crate::Reaper) turn this pool, from now on and for ever. Doing it again
+    /// changes nothing.
     ///
     /// Lock-free; takes time in proportion to the number of registered pools.
     ///
@@ -86,7 +119,8 @@ impl<T: Send + 'static, F: Send + Sync + 'static> Pool<T, F> {
         add(Member::Static(self));
     }
 
-    /// Lets [`rotate_all`] turn this pool for as long as it lives. Doing it again changes nothing.
+    /// Lets [`rotate_all`] and the [`Reaper`](crate::Reaper) turn this pool for as long as it lives. Doing it again
+    /// changes nothing.
     ///
     /// Lock-free; takes time in proportion to the number of registered pools.
     pub fn register_shared(self: &Arc<Self>) {
@@ -101,17 +135,7 @@ impl<T: Send + 'static, F: Send + Sync + 'static> Pool<T, F> {
 ///
 /// When a destructor or an `on_discard` hook panics; pools later in the list have then not been turned.
 pub fn rotate_all() {
-    let Some(members) = MEMBERS.load_arc() else {
-        return;
-    };
-    for member in members.iter() {
-        match member {
-            Member::Static(pool) => pool.turn(),
-            Member::Shared(pool) => {
-                if let Some(pool) = pool.upgrade() {
-                    pool.turn();
-                }
-            }
-        }
+    for member in members() {
+        member.visit(|pool| pool.turn());
     }
 }

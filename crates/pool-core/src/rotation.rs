@@ -158,6 +158,24 @@ impl<T, F> Pool<T, F> {
         for _ in 0..turns.min(2) {
             self.rotate();
         }
+        // In the child of a fork.
+        #[cfg(not(pool_loom))]
+        crate::reaper::restart_if_lost();
+    }
+
+    /// Turns the generation if a period is over; says how long the current one still lasts. None if time has
+    /// nothing to do with it.
+    #[cfg(not(pool_loom))]
+    pub(crate) fn turn_by_time(&self) -> Option<Duration> {
+        let period = millis(self.policy.every?);
+        for _ in 0..self.turns_by_time() {
+            self.rotate();
+        }
+        let now = millis(self.policy.now());
+        // ORDERING: Relaxed. A time.
+        let left = self.due.load(Ordering::Relaxed).wrapping_sub(now);
+        let left = if left <= 2 * period { left } else { 0 };
+        Some(Duration::from_millis(left as u64))
     }
 
     fn turns_by_operations(&self, budget_spent: bool) -> usize {

@@ -246,7 +246,7 @@ impl<T, F> Pool<T, F> {
     }
 
     /// Puts one item into a shard.
-    fn shelve_one(&self, item: T) {
+    pub(crate) fn shelve_one(&self, item: T) {
         let generation = self.generation();
         let mut outdated = [None, None];
         let left = match self.claim_any(generation) {

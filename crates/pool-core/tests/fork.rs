@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use common::{Item, Ledger, Shape, elsewhere, scaled, with_shapes};
-use pool_core::{DiscardReason, Pool};
+use pool_core::{DiscardReason, Pool, Reaper};
 use trap::{Trapping, while_stopped};
 
 #[global_allocator]
@@ -325,5 +326,61 @@ fn with_everything_going_on() {
         });
         pool.clear();
         assert_eq!(pool.stats().idle, 0);
+    }
+}
+
+/// A child has no reaper until it uses a pool; then it has one that works, with the claims that came along.
+#[test]
+fn the_reaper_starts_again() {
+    let _alone = alone();
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let ledger = Ledger::new();
+    let pool = Pool::builder(ledger.maker())
+        .rotate_every(Duration::from_millis(50))
+        .build_reaped();
+    let reaper = Reaper::start().unwrap();
+    let settle = |pool: &Pool<_, _>| {
+        let start = Instant::now();
+        while pool.stats().idle != 0 {
+            thread::sleep(Duration::from_millis(5));
+            assert!(start.elapsed() < Duration::from_secs(20), "nobody came");
+        }
+    };
+    for round in 0..4 {
+        // Also with the thread at work, and with one that starts or ends another claim.
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            if round > 0 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        drop(Reaper::start());
+                        reaper.round();
+                    }
+                });
+            }
+            for _ in 0..5 {
+                in_child(|| {
+                    assert_eq!(threads(), 1, "nobody has asked for a thread");
+                    drop((0..100).map(|_| pool.get()).collect::<Vec<_>>());
+                    assert_eq!(threads(), 2, "the first use has");
+                    settle(&pool);
+                    if round == 3 {
+                        // A child of the child.
+                        in_child(|| {
+                            assert_eq!(threads(), 1);
+                            pool.put(ledger.item());
+                            reaper.round();
+                            settle(&pool);
+                        });
+                    }
+                    // The parent's claims are ours too: the last ends the thread.
+                    // SAFETY: the child ends before anybody could use them again.
+                    drop(unsafe { std::ptr::read(&reaper) });
+                });
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        drop((0..100).map(|_| pool.get()).collect::<Vec<_>>());
+        settle(&pool);
     }
 }

@@ -1,0 +1,169 @@
+//! Cold-end decay: the victims of a generation go a few at a time instead of all at its end.
+//!
+//! ```text
+//!   victims │▔▔▔▔▔╲
+//!           │      ╲       coldest first, from the tails
+//!           │       ╲
+//!           └────────╲▁▁▁▁ time
+//!           turn       next turn
+//! ```
+//!
+//! The owner works at the head and what is put back is pushed there, so a chain is in order of age and its tail is
+//! its coldest end. The curve is jemalloc's: it falls slowly at first, when a victim may still be wanted, and
+//! arrives slowly, so that the turn itself has next to nothing to do. Idle memory goes back in many small
+//! portions, and a load that comes again in the middle of a period still finds half of what it left.
+
+use core::time::Duration;
+
+use crate::discard::DiscardReason;
+use crate::pool::Pool;
+use crate::shard::Parity;
+use crate::sync::{AtomicUsize, Ordering};
+
+/// In how many steps a generation's victims go.
+const STEPS: u32 = 32;
+
+/// What the curve starts from.
+pub(crate) struct Curve {
+    /// The generation, plus one so that 0 is none.
+    generation: AtomicUsize,
+    /// The most victims seen in it.
+    victims: AtomicUsize,
+}
+
+impl Curve {
+    pub(crate) const fn new() -> Self {
+        Self {
+            generation: AtomicUsize::new(0),
+            victims: AtomicUsize::new(0),
+        }
+    }
+
+    /// How many victims a generation started with, as far as anybody saw.
+    fn start(&self, generation: usize, victims: usize) -> usize {
+        let current = generation.wrapping_add(1);
+        // ORDERING: Relaxed. A hint: of two that look after one pool at once, each has a curve to follow.
+        let start = if self.generation.load(Ordering::Relaxed) == current {
+            // ORDERING: Relaxed, as above.
+            self.victims.load(Ordering::Relaxed).max(victims)
+        } else {
+            victims
+        };
+        // ORDERING: Relaxed, as above.
+        self.victims.store(start, Ordering::Relaxed);
+        // ORDERING: Relaxed, as above.
+        self.generation.store(current, Ordering::Relaxed);
+        start
+    }
+}
+
+/// The part that is gone after `done` of the time: the quintic that starts and ends with no slope and no curvature.
+fn smooth(done: f64) -> f64 {
+    let x = done.clamp(0.0, 1.0);
+    x * x * x * (x * (6.0 * x - 15.0) + 10.0)
+}
+
+/// How many of `start` victims may be left when `left` of a period is to come.
+fn allowed(start: usize, left: Duration, period: Duration) -> usize {
+    let done = 1.0 - left.as_secs_f64() / period.as_secs_f64();
+    start - (start as f64 * smooth(done)) as usize
+}
+
+impl<T, F> Pool<T, F> {
+    /// Turns the generation if a period is over, and otherwise lets some of the coldest items go. Says when it
+    /// wants to be called again; None for never.
+    ///
+    /// Takes time in proportion to shards, threads and rings, and then runs destructors, with nothing held.
+    pub(crate) fn turn_and_decay(&self) -> Option<Duration> {
+        let period = self.policy.every?;
+        let left = self.turn_by_time()?;
+        if self.policy.gradual && self.decay(left, period) {
+            return Some(left.min(period / STEPS));
+        }
+        Some(left)
+    }
+
+    /// Lets the coldest victims go that should be gone by now; says whether there are more.
+    fn decay(&self, left: Duration, period: Duration) -> bool {
+        let generation = self.generation();
+        let victim = Parity::victim(generation);
+        let lens: Vec<_> = self
+            .shards
+            .iter()
+            .map(|(number, shard)| (number, shard.chain(victim).len()))
+            .filter(|&(_, len)| len != 0)
+            .collect();
+        let victims: usize = lens.iter().map(|&(_, len)| len).sum();
+        let start = self.curve.start(generation, victims);
+        let mut surplus = victims.saturating_sub(allowed(start, left, period));
+        let mut there = victims;
+        for (number, len) in lens {
+            // The same part of each shard, as nobody knows which one's are older.
+            let share = (surplus as f64 * (len as f64 / there as f64)).ceil() as usize;
+            self.let_coldest_go(generation, number, share.min(surplus));
+            there -= len;
+            surplus -= share.min(surplus);
+        }
+        victims != 0
+    }
+
+    /// Drops up to `count` of a shard's oldest victims.
+    fn let_coldest_go(&self, generation: usize, number: usize, count: usize) {
+        let Some(shard) = self.shards.get(number) else {
+            return;
+        };
+        if count == 0 {
+            return;
+        }
+        let victim = Parity::victim(generation);
+        // One by one, so that each is out of the pool only while it is dropped.
+        let cold = core::iter::from_fn(|| {
+            let item = shard.chain(victim).pop_tail()?;
+            if self.generation() == generation {
+                return Some(item);
+            }
+            // The chain has become the primary meanwhile, and this is an item that was just put back.
+            self.shelve_one(item);
+            None
+        });
+        self.discard_all(cold.take(count), DiscardReason::Aged);
+        self.shards.unmark(victim, number);
+        shard.collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_curve_falls_from_all_to_none() {
+        let period = Duration::from_secs(10);
+        for start in [0, 1, 2, 7, 1000, 1 << 40] {
+            let mut before = start;
+            for step in 0..=100 {
+                let left = period - period * step / 100;
+                let now = allowed(start, left, period);
+                assert!(now <= before, "{start} {step}");
+                before = now;
+            }
+            assert_eq!(allowed(start, period, period), start);
+            assert_eq!(allowed(start, period * 2, period), start);
+            assert_eq!(allowed(start, Duration::ZERO, period), 0);
+        }
+        // Half at half time, and slow at both ends.
+        assert_eq!(allowed(1000, period / 2, period), 500);
+        assert!(allowed(1000, period * 9 / 10, period) > 990);
+        assert!(allowed(1000, period / 10, period) < 10);
+    }
+
+    #[test]
+    fn the_curve_starts_anew_with_each_generation() {
+        let curve = Curve::new();
+        assert_eq!(curve.start(0, 5), 5);
+        assert_eq!(curve.start(0, 3), 5);
+        assert_eq!(curve.start(0, 8), 8);
+        assert_eq!(curve.start(1, 2), 2);
+        assert_eq!(curve.start(usize::MAX, 4), 4);
+    }
+}
