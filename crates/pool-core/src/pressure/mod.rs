@@ -5,6 +5,24 @@
 //! loop and no use for a thread calls [`relieve`](crate::relieve) instead.
 //!
 //! A source is asked at most twice a second, however often it says that there is something to ask.
+//!
+//! On Linux [`detect`] finds what the system offers: [`Systemd`], [`Psi`] and [`CgroupEvents`].
+
+#[cfg(target_os = "linux")]
+mod cgroup;
+#[cfg(target_os = "linux")]
+mod files;
+#[cfg(target_os = "linux")]
+mod psi;
+#[cfg(target_os = "linux")]
+mod systemd;
+
+#[cfg(target_os = "linux")]
+pub use cgroup::CgroupEvents;
+#[cfg(target_os = "linux")]
+pub use psi::{Psi, Stall};
+#[cfg(target_os = "linux")]
+pub use systemd::Systemd;
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -96,4 +114,39 @@ impl<S: PressureSource + ?Sized> PressureSource for Arc<S> {
     fn watch(&self) -> Option<Watch<'_>> {
         (**self).watch()
     }
+}
+
+/// What this system offers, best first and without two that say the same: what systemd tells its services, or else the
+/// pressure of the process's own cgroup, or else that of the whole system; and the limits of its cgroup.
+///
+/// What is not there, or not allowed, is left out; on other systems than Linux that is everything. Opens files.
+///
+/// # Examples
+///
+/// ```
+/// use pool_core::{Reaper, pressure};
+///
+/// let reaper = Reaper::builder().sources(pressure::detect()).start()?;
+/// # drop(reaper);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn detect() -> Vec<Arc<dyn PressureSource>> {
+    #[cfg(target_os = "linux")]
+    {
+        let mut found: Vec<Arc<dyn PressureSource>> = Vec::new();
+        if let Ok(Some(source)) = Systemd::from_env() {
+            found.push(Arc::new(source));
+        } else if let Ok(sources) = Psi::own_cgroup().or_else(|_| Psi::system()) {
+            for source in sources {
+                found.push(Arc::new(source));
+            }
+        }
+        if let Ok(source) = CgroupEvents::own() {
+            found.push(Arc::new(source));
+        }
+        found
+    }
+    #[cfg(not(target_os = "linux"))]
+    Vec::new()
 }

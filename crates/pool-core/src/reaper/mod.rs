@@ -128,6 +128,12 @@ impl ReaperBuilder {
         self
     }
 
+    /// Several sources, as [`pressure::detect`](crate::pressure::detect) finds them.
+    pub fn sources(mut self, sources: impl IntoIterator<Item = Arc<dyn PressureSource>>) -> Self {
+        self.sources.extend(sources);
+        self
+    }
+
     /// Starts the thread, or joins those who want it already.
     ///
     /// # Errors
