@@ -19,14 +19,15 @@
 //! touched since, and goes at the next one.
 
 use core::fmt;
-use core::mem::{self, MaybeUninit};
+use core::mem::{self, ManuallyDrop, MaybeUninit};
 use core::ptr;
 
 use crate::barrier;
 use crate::batch::Batch;
 use crate::moves;
+use crate::policy::MAX_THREAD_CACHE;
 use crate::stats::Counters;
-use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
 
 /// The room that a cache begins with. It doubles when its thread turns out to take more than that.
 const FIRST_DEPTH: usize = 32;
@@ -42,29 +43,41 @@ pub(crate) const BUDGET: u32 = 1024;
 pub(crate) struct LocalCache<T> {
     /// Written by the owner: it is inside.
     pinned: AtomicBool,
-    /// Written by intruders: 0, or the sweep that holds the cache.
-    revoked: AtomicUsize,
     /// Takes left until the owner's next slow operation. Written by the owner, read for statistics.
     budget: AtomicU32,
-    /// Items in the stack. Written by whoever holds the cache, read for statistics.
-    len: AtomicUsize,
-    stack: UnsafeCell<Stack<T>>,
+    /// Written by intruders: 0, or the sweep that holds the cache.
+    revoked: AtomicUsize,
+    /// The place above the newest item. Written by whoever holds the cache, read for statistics.
+    top: AtomicPtr<T>,
+    bounds: UnsafeCell<Bounds<T>>,
+    /// The lowest place. Written by whoever holds the cache, read for statistics.
+    base: AtomicPtr<T>,
     /// Written by the owner, read for statistics.
     pub(crate) counters: Counters,
 }
 
 // SAFETY: items move between the owner and an intruder, never both at once (P1); nobody lends a `&T`.
 unsafe impl<T: Send> Sync for LocalCache<T> {}
-// SAFETY: the raw pointer owns its items.
+// SAFETY: the raw pointers own their items.
 unsafe impl<T: Send> Send for LocalCache<T> {}
 
-/// What only the holder of the cache may touch.
-#[repr(C)]
+/// How far the fast path may go. Only the holder of the cache may touch it.
+///
+/// Addresses and not counts: the fast path is spared the arithmetic that makes one of the other.
+#[derive(Clone, Copy)]
+struct Bounds<T> {
+    /// A take stops here: what lies below is parked, untouched since the last rotation.
+    floor: *mut T,
+    /// A put stops here: there is no place.
+    end: *mut T,
+}
+
+/// The items as the slow paths and the intruders see them.
 struct Stack<T> {
     /// `capacity` places, the first `len` of them items; dangling while `capacity` is 0.
     items: *mut MaybeUninit<T>,
     capacity: usize,
-    /// Items below this index are parked: untouched since the last rotation. At most `len`.
+    /// Items below this index are parked. At most `len`.
     floor: usize,
 }
 
@@ -76,15 +89,49 @@ impl<T> Stack<T> {
     };
 }
 
+/// From one place of a stack to the next. Items without a size are counted in bytes all the same.
+const fn step<T>() -> usize {
+    if size_of::<T>() == 0 {
+        1
+    } else {
+        size_of::<T>()
+    }
+}
+
+/// The place that lies `count` places above another.
+#[inline(always)]
+fn above<T>(place: *mut T, count: usize) -> *mut T {
+    place.wrapping_byte_add(count * step::<T>())
+}
+
+/// How many places lie between two.
+fn places<T>(from: *mut T, to: *mut T) -> usize {
+    to.addr().wrapping_sub(from.addr()) / step::<T>()
+}
+
+/// Where the item of a place is.
+#[inline(always)]
+fn item<T>(place: *mut T) -> *mut T {
+    if size_of::<T>() == 0 {
+        ptr::dangling_mut()
+    } else {
+        place
+    }
+}
+
 impl<T> LocalCache<T> {
     pub(crate) fn new() -> Self {
         Self {
             pinned: AtomicBool::new(false),
-            revoked: AtomicUsize::new(0),
             // Nothing to spend: the owner's first operation is a slow one.
             budget: AtomicU32::new(0),
-            len: AtomicUsize::new(0),
-            stack: UnsafeCell::new(Stack::EMPTY),
+            revoked: AtomicUsize::new(0),
+            top: AtomicPtr::new(ptr::dangling_mut()),
+            bounds: UnsafeCell::new(Bounds {
+                floor: ptr::dangling_mut(),
+                end: ptr::dangling_mut(),
+            }),
+            base: AtomicPtr::new(ptr::dangling_mut()),
             counters: Counters::new(),
         }
     }
@@ -97,21 +144,21 @@ impl<T> LocalCache<T> {
             return None;
         }
         // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
-        let len = self.len.load(Ordering::Relaxed);
+        let top = self.top.load(Ordering::Relaxed);
         // ORDERING: Relaxed. Only the owner writes it.
         let budget = self.budget.load(Ordering::Relaxed);
-        let Stack { items, floor, .. } = self.stack();
-        if len == floor || budget == 0 {
+        if top == self.bounds().floor || budget == 0 {
             self.leave();
             return None;
         }
         // ORDERING: Relaxed, as the loads above.
         self.budget.store(budget - 1, Ordering::Relaxed);
+        let newest = top.wrapping_byte_sub(step::<T>());
         // ORDERING: Relaxed, as the loads above.
-        self.len.store(len - 1, Ordering::Relaxed);
+        self.top.store(newest, Ordering::Relaxed);
         Some(OpenToTake {
             cache: self,
-            place: items.wrapping_add(len - 1).cast(),
+            place: newest,
         })
     }
 
@@ -122,33 +169,31 @@ impl<T> LocalCache<T> {
             return None;
         }
         // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
-        let len = self.len.load(Ordering::Relaxed);
-        let Stack {
-            items, capacity, ..
-        } = self.stack();
-        if len == capacity {
+        let top = self.top.load(Ordering::Relaxed);
+        if top == self.bounds().end {
             self.leave();
             return None;
         }
         Some(OpenToPut {
             cache: self,
-            place: items.wrapping_add(len).cast(),
-            len,
+            place: top,
         })
     }
 
-    /// The stack's fields. For the owner inside.
+    /// How far the owner inside may go.
     #[inline(always)]
-    fn stack(&self) -> Stack<T> {
+    fn bounds(&self) -> Bounds<T> {
         // SAFETY: we are inside (P1); the pointer is the cell's own.
-        self.stack.with_mut(|stack| unsafe { stack.read() })
+        self.bounds.with_mut(|bounds| unsafe { bounds.read() })
     }
 
     /// Adds the newest item, or gives it back when there is no room.
     pub(crate) fn put(&self, item: T) -> Result<(), T> {
         match self.open_to_put() {
             Some(open) => {
-                open.put(item);
+                let item = ManuallyDrop::new(item);
+                // SAFETY: nobody looks at `item` again.
+                unsafe { open.put_from(&raw const *item) };
                 Ok(())
             }
             None => Err(item),
@@ -195,15 +240,33 @@ impl<T> LocalCache<T> {
     /// The same without the gate: the caller is inside, or has revoked and drained the cache, or has it
     /// exclusively.
     fn hold<R>(&self, f: impl FnOnce(&mut Stack<T>, &mut usize) -> R) -> R {
-        // ORDERING: Relaxed. The gate orders the holders' accesses.
-        let mut len = self.len.load(Ordering::Relaxed);
-        let result = self.stack.with_mut(|stack| {
-            // SAFETY: the caller's (P1).
-            f(unsafe { &mut *stack }, &mut len)
-        });
-        // ORDERING: Relaxed, as above.
-        self.len.store(len, Ordering::Relaxed);
-        result
+        self.bounds.with_mut(|bounds| {
+            // ORDERING: Relaxed. The gate orders the holders' accesses.
+            let base = self.base.load(Ordering::Relaxed);
+            // ORDERING: Relaxed, as above.
+            let top = self.top.load(Ordering::Relaxed);
+            // SAFETY: the caller holds the cache (P1).
+            let Bounds { floor, end } = unsafe { bounds.read() };
+            let mut len = places(base, top);
+            let mut stack = Stack {
+                items: base.cast(),
+                capacity: places(base, end),
+                floor: places(base, floor),
+            };
+            let result = f(&mut stack, &mut len);
+            let base = stack.items.cast::<T>();
+            let now = Bounds {
+                floor: above(base, stack.floor),
+                end: above(base, stack.capacity),
+            };
+            // SAFETY: as above.
+            unsafe { bounds.write(now) };
+            // ORDERING: Relaxed, as above.
+            self.base.store(base, Ordering::Relaxed);
+            // ORDERING: Relaxed, as above.
+            self.top.store(above(base, len), Ordering::Relaxed);
+            result
+        })
     }
 
     /// Renews the owner's budget if it is spent; says whether a whole one was. The first was never granted.
@@ -228,8 +291,12 @@ impl<T> LocalCache<T> {
 
     /// How many items are in here.
     pub(crate) fn len(&self) -> usize {
-        // ORDERING: Relaxed. A statistic.
-        self.len.load(Ordering::Relaxed)
+        // ORDERING: Relaxed. A statistic; zero only if nothing has come in since the holder's last store.
+        let base = self.base.load(Ordering::Relaxed);
+        // ORDERING: Relaxed, as above.
+        let top = self.top.load(Ordering::Relaxed);
+        // The two may belong to different memory while the holder exchanges it.
+        places(base, top).min(MAX_THREAD_CACHE)
     }
 
     /// Takes the newest item, parked or not. For the owner.
@@ -333,18 +400,18 @@ impl<T> LocalCache<T> {
 #[must_use = "the owner stays inside until the item is taken"]
 pub(crate) struct OpenToTake<'a, T> {
     cache: &'a LocalCache<T>,
-    place: *const T,
+    place: *mut T,
 }
 
 impl<T> OpenToTake<'_, T> {
     #[inline(always)]
     pub(crate) fn take(self) -> T {
-        // SAFETY: an item lay at every index below the old `len`, and `open_to_take` has given this one up; we have
+        // SAFETY: an item lay at every place below the old top, and `open_to_take` has given this one up; we have
         // been inside since (P1).
         let item = self
             .cache
-            .stack
-            .with_mut(|_| unsafe { moves::read(self.place) });
+            .bounds
+            .with_mut(|_| unsafe { moves::read(item(self.place)) });
         self.cache.leave();
         item
     }
@@ -355,19 +422,24 @@ impl<T> OpenToTake<'_, T> {
 pub(crate) struct OpenToPut<'a, T> {
     cache: &'a LocalCache<T>,
     place: *mut T,
-    len: usize,
 }
 
 impl<T> OpenToPut<'_, T> {
+    /// Moves the item in.
+    ///
+    /// # Safety
+    ///
+    /// The caller gives the item up: it is neither used nor dropped after this call.
     #[inline(always)]
-    pub(crate) fn put(self, item: T) {
-        // SAFETY: `len` is below the capacity, so the place is there and holds no item; we have been inside since that
-        // was found out (P1).
+    pub(crate) unsafe fn put_from(self, given: *const T) {
+        // SAFETY: the top is below the end, so the place is there and holds no item; we have been inside since that
+        // was found out (P1). The item is the caller's to give.
         self.cache
-            .stack
-            .with_mut(|_| unsafe { moves::write(self.place, item) });
+            .bounds
+            .with_mut(|_| unsafe { moves::copy(given, item(self.place)) });
+        let top = above(self.place, 1);
         // ORDERING: Relaxed. The gate orders the holders' accesses.
-        self.cache.len.store(self.len + 1, Ordering::Relaxed);
+        self.cache.top.store(top, Ordering::Relaxed);
         self.cache.leave();
     }
 }

@@ -8,6 +8,7 @@
 //!   shard       two chains of rings, primary and victim        the claim holder; thieves at the tails
 //!   shards      the shards in use and the occupancy words      anybody, by atomics
 //!   table       buckets of caches and of shards                anybody; only grows
+//!   recent      where the thread's cache of one pool is        the thread
 //!   thread      small numbers for threads                      anybody, by atomics
 //!   slow        between a cache and the shards, in batches
 //!   rotation    turning the generation
@@ -68,13 +69,14 @@
 //! # The stack and its floor
 //!
 //! ```text
-//!          floor        len          capacity
-//!     ┌──────┴────────────┴────────────┐
-//!     │ parked │ used since the turn   │
-//!     └────────────────────────────────┘
+//!    base     floor               top           end
+//!     ┌────────┬───────────────────┬─────────────┐
+//!     │ parked │ used since a turn │ free places │
+//!     └────────┴───────────────────┴─────────────┘
 //! ```
 //!
-//! **K1.** `floor <= len <= capacity`; items lie at the indices below `len`.
+//! **K1.** `base <= floor <= top <= end`, all in one allocation, or all the same dangling address; items lie in the
+//! places below `top`. The fast path works on these addresses; the slow paths turn them into counts.
 //!
 //! **K2.** Below `floor` lie the items that were here at the last turn and have not been touched since. A turn takes
 //! them out and then parks the rest (`floor = len`). A take that reaches the floor is a slow one, which
@@ -82,6 +84,15 @@
 //!
 //! **K3.** When the cache overflows, its older half goes to a shard: the parked part of it to the victim chain, where
 //! items of its age are, the rest to the primary.
+//!
+//! **K4. What a thread remembers is its own.** A thread remembers one pair of a pool's number and the address of its own
+//! cache there, and uses the address only for a pool of that number. No two pools ever have the same number, and the
+//! number is a pool's for as long as it lives, so the pool that is asked now is the one the address came from, and its
+//! table, which frees nothing before it is dropped, still holds the cache. The thread forgets the pair before it gives
+//! its place back, so the cache is nobody else's.
+//!
+//! The room begins with 32 places and doubles when a thread has taken all that it had and its shard has more for
+//! it: a thread that only puts, or that uses one item at a time, stays small.
 //!
 //! # Shards
 //!
@@ -179,5 +190,7 @@
 //! * *No third variant* where the asymmetric barrier is missing: a full fence on each side costs what a claim does.
 //! * *One batch buffer on the stack* between cache and shard, so that neither the allocator nor user code is ever
 //!   called inside a gate, and the allocator may itself use a pool.
+//! * *One remembered cache and not several.* Choosing among eight costs more than the look-up in the table does.
+//! * *Items are moved word by word*, see `moves.rs`: a wide load of what was just stored in words waits for the stores.
 //! * *Time is looked at on every slow operation and every 1024 takes.* On Linux that is a coarse clock without a system
 //!   call.

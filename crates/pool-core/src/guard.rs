@@ -66,8 +66,7 @@ macro_rules! guard {
             #[inline]
             fn drop(&mut self) {
                 // SAFETY: the guard is being dropped, so nobody looks at the item again.
-                let item = unsafe { ManuallyDrop::take(&mut self.item) };
-                self.pool.put(item);
+                unsafe { self.pool.put_from(&self.item) };
             }
         }
 

@@ -17,6 +17,7 @@ mod pool;
 pub mod pressure;
 #[cfg(not(pool_loom))]
 mod reaper;
+mod recent;
 // A list in a `static`, which the model checker's types cannot be; it has no protocol of its own.
 #[cfg(not(pool_loom))]
 mod registry;

@@ -4,8 +4,10 @@
 //! pieces, as the one who used it will have done, the processor cannot take such a wide load from the stores
 //! that are still on their way to the cache, and waits some twelve cycles until they have arrived: longer than
 //! all the rest of a take. Loads as wide as the stores before them are served at once.
+//!
+//! A word of an item may be part of a pointer, or padding: `MaybeUninit` carries both unchanged.
 
-use core::mem::{MaybeUninit, align_of, size_of};
+use core::mem::{ManuallyDrop, MaybeUninit, align_of, size_of};
 
 type Word = MaybeUninit<usize>;
 
@@ -32,10 +34,12 @@ pub(crate) unsafe fn read<T>(from: *const T) -> T {
         return unsafe { from.read() };
     };
     let mut item = MaybeUninit::<T>::uninit();
-    let to = item.as_mut_ptr().cast::<Word>();
+    let (from, to) = (from.cast::<Word>(), item.as_mut_ptr().cast::<Word>());
     for index in 0..words {
+        // Volatile, or the compiler would join the words again.
+        //
         // SAFETY: within the item, which is aligned like a word; any byte is a valid `MaybeUninit`.
-        let word = unsafe { from.cast::<Word>().wrapping_add(index).read_volatile() };
+        let word = unsafe { from.wrapping_add(index).read_volatile() };
         // SAFETY: within `item`, as above.
         unsafe { to.wrapping_add(index).write(word) };
     }
@@ -43,23 +47,33 @@ pub(crate) unsafe fn read<T>(from: *const T) -> T {
     unsafe { item.assume_init() }
 }
 
-/// Writes an item, as [`ptr::write`](core::ptr::write) does.
+/// Copies an item, as [`ptr::copy_nonoverlapping`](core::ptr::copy_nonoverlapping) does.
 ///
 /// # Safety
 ///
 /// The same.
 #[inline(always)]
-pub(crate) unsafe fn write<T>(to: *mut T, item: T) {
+pub(crate) unsafe fn copy<T>(from: *const T, to: *mut T) {
     let Some(words) = words::<T>() else {
         // SAFETY: the caller's.
-        return unsafe { to.write(item) };
+        return unsafe { from.copy_to_nonoverlapping(to, 1) };
     };
-    let item = core::mem::ManuallyDrop::new(item);
-    let from = (&raw const item).cast::<Word>();
+    let (from, to) = (from.cast::<Word>(), to.cast::<Word>());
     for index in 0..words {
         // SAFETY: within the item, which is aligned like a word; any byte is a valid `MaybeUninit`.
         let word = unsafe { from.wrapping_add(index).read() };
-        // SAFETY: within the item's place, which is the caller's to write.
-        unsafe { to.cast::<Word>().wrapping_add(index).write_volatile(word) };
+        // Volatile, as above.
+        //
+        // SAFETY: within the place, as above.
+        unsafe { to.wrapping_add(index).write_volatile(word) };
     }
+}
+
+/// An item that has come from elsewhere, in words too: where it meets one that was read here, the compiler can
+/// keep both in registers.
+#[inline(always)]
+pub(crate) fn in_words<T>(item: T) -> T {
+    let item = ManuallyDrop::new(item);
+    // SAFETY: the original is never used or dropped after this.
+    unsafe { read(&raw const *item) }
 }

@@ -3,7 +3,9 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem::{self, ManuallyDrop};
 use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::ptr;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
@@ -11,9 +13,11 @@ use crossbeam_utils::CachePadded;
 use crate::cache::{LocalCache, OpenToTake};
 use crate::discard::DiscardReason;
 use crate::guard::{Pooled, PooledOwned};
+use crate::moves;
 use crate::policy::{Builder, Policy};
 #[cfg(not(pool_loom))]
 use crate::reaper::Curve;
+use crate::recent::Identity;
 use crate::shards::Shards;
 use crate::stats::{Counters, Event, Stats};
 use crate::sync::{AtomicUsize, Ordering, const_unless_loom};
@@ -61,6 +65,8 @@ use crate::thread;
 pub struct Pool<T, F = fn() -> T> {
     pub(crate) create: F,
     pub(crate) policy: Policy<T>,
+    /// By which a thread knows the pool again.
+    pub(crate) identity: Identity,
     /// One for each thread that has used the pool's slow path, by the thread's number.
     pub(crate) caches: Table<LocalCache<T>, { thread::BUCKETS }>,
     pub(crate) shards: Shards<T>,
@@ -96,6 +102,7 @@ impl<T, F> Pool<T, F> {
             Self {
                 create,
                 policy,
+                identity: Identity::new(),
                 caches: Table::new(),
                 shards: Shards::new(),
                 generation: CachePadded::new(AtomicUsize::new(0)),
@@ -125,7 +132,18 @@ impl<T, F> Pool<T, F> {
 
     #[inline(always)]
     fn open_to_take(&self) -> Option<OpenToTake<'_, T>> {
-        self.caches.get(thread::place())?.open_to_take()
+        self.cache()?.open_to_take()
+    }
+
+    /// The calling thread's cache, if it has one. Wait-free.
+    #[inline(always)]
+    pub(crate) fn cache(&self) -> Option<&LocalCache<T>> {
+        if let Some(recent) = self.identity.recent() {
+            // SAFETY: this thread's entry in our table, of this type and alive as long as we are (K4).
+            return Some(unsafe { recent.cast().as_ref() });
+        }
+        seldom();
+        self.caches.get(thread::place())
     }
 
     /// Puts an item back, or in for the first time.
@@ -143,18 +161,33 @@ impl<T, F> Pool<T, F> {
         if self.policy.inspects {
             return self.put_inspected(item);
         }
-        self.put_fast(item);
+        match self.cache().and_then(LocalCache::open_to_put) {
+            Some(open) => {
+                // SAFETY: `item` is forgotten below, and nothing in between can panic.
+                unsafe { open.put_from(&raw const item) };
+                mem::forget(item);
+            }
+            None => self.put_slow(item),
+        }
     }
 
+    /// Puts an item back from where its user left it. Through a reference, so that it moves once, straight into
+    /// the cache: a copy on the way costs as much as the rest.
+    ///
+    /// # Safety
+    ///
+    /// The caller gives the item up: it is neither used nor dropped after this call, also if it panics.
     #[inline(always)]
-    pub(crate) fn put_fast(&self, item: T) {
-        match self
-            .caches
-            .get(thread::place())
-            .and_then(LocalCache::open_to_put)
-        {
-            Some(open) => open.put(item),
-            None => self.put_slow(item),
+    pub(crate) unsafe fn put_from(&self, item: &ManuallyDrop<T>) {
+        if self.policy.inspects {
+            // SAFETY: the item is ours (the caller's promise), and moves once.
+            return self.put_inspected(ManuallyDrop::into_inner(unsafe { ptr::read(item) }));
+        }
+        match self.cache().and_then(LocalCache::open_to_put) {
+            // SAFETY: as above.
+            Some(open) => unsafe { open.put_from(ptr::from_ref(item).cast()) },
+            // SAFETY: as above.
+            None => self.put_slow(ManuallyDrop::into_inner(unsafe { ptr::read(item) })),
         }
     }
 
@@ -215,7 +248,11 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     /// When the constructor panics; the pool stays usable.
     #[inline]
     pub fn get(&self) -> Pooled<'_, T, F> {
-        Pooled::new(self, self.take())
+        // In two arms, so that the item moves once, into the guard.
+        match self.open_to_take() {
+            Some(open) => Pooled::new(self, open.take()),
+            None => Pooled::new(self, moves::in_words(self.take_slow())),
+        }
     }
 
     /// Lends an item through a guard that keeps the pool alive; creates one if the pool has none.
@@ -244,7 +281,7 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     pub fn take(&self) -> T {
         match self.open_to_take() {
             Some(open) => open.take(),
-            None => self.take_slow(),
+            None => moves::in_words(self.take_slow()),
         }
     }
 
@@ -258,6 +295,11 @@ impl<T, F: Fn() -> T> Pool<T, F> {
         (self.create)()
     }
 }
+
+/// Tells the compiler which branch to lay out of the way.
+#[cold]
+#[inline]
+fn seldom() {}
 
 impl<T, F> Drop for Pool<T, F> {
     fn drop(&mut self) {

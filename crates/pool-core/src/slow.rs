@@ -4,6 +4,7 @@
 //! first, in a batch or a detached chain, and dropped after.
 
 use core::mem;
+use core::ptr::NonNull;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::barrier;
@@ -19,8 +20,11 @@ use crate::thread;
 impl<T, F> Pool<T, F> {
     /// The calling thread's entry, made now if need be; None for a thread without a number or without memory.
     fn entry(&self) -> Option<&LocalCache<T>> {
-        self.caches
-            .get_or_make(thread::lease_place(), LocalCache::new)
+        let entry = self
+            .caches
+            .get_or_make(thread::lease_place(), LocalCache::new)?;
+        self.identity.remember(NonNull::from(entry).cast());
+        Some(entry)
     }
 
     /// Whether thread caches hold items here, or only counts.
@@ -167,17 +171,26 @@ impl<T, F> Pool<T, F> {
     /// Puts an item back after asking the policy.
     #[inline(never)]
     pub(crate) fn put_inspected(&self, mut item: T) {
-        if self.policy.discard_unwinding && std::thread::panicking() {
-            return self.discard(item, DiscardReason::Unwinding);
-        }
-        let verdict = match &self.policy.recycle {
-            Some(recycle) => recycle(&mut item),
-            None => Recycle::Keep,
+        let refused = if self.policy.discard_unwinding && std::thread::panicking() {
+            DiscardReason::Unwinding
+        } else {
+            match self
+                .policy
+                .recycle
+                .as_ref()
+                .map(|recycle| recycle(&mut item))
+            {
+                Some(Recycle::Discard) => DiscardReason::Refused,
+                Some(Recycle::Keep) | None => {
+                    let left = match self.cache() {
+                        Some(cache) => cache.put(item).err(),
+                        None => Some(item),
+                    };
+                    return left.map_or((), |item| self.put_slow(item));
+                }
+            }
         };
-        match verdict {
-            Recycle::Keep => self.put_fast(item),
-            Recycle::Discard => self.discard(item, DiscardReason::Refused),
-        }
+        self.discard(item, refused);
     }
 
     /// Puts an item anywhere but into a cache with room.

@@ -8,6 +8,7 @@
 use core::cell::Cell;
 
 use crate::env;
+use crate::recent;
 use crate::sync::{AtomicU32, Ordering};
 use crate::table::Place;
 
@@ -97,6 +98,7 @@ impl Drop for Lease {
         if let Some((numbers, number)) = self.0.take() {
             // The place goes first: later destructors of this thread must not use what is no longer ours.
             let _ = PLACE.try_with(|place| place.set(Place::NONE));
+            recent::forget();
             numbers.release(number);
         }
     }

@@ -352,3 +352,29 @@ fn round_and_round() {
         assert_eq!(ledger.created() as u64, stats.creates);
     });
 }
+
+/// Pools that come and go in one place, with items of other types, and two that are used in turn: a thread takes
+/// none for another, and one does not cost the other its cache.
+#[test]
+fn pools_that_take_turns() {
+    let kept = Pool::new(|| 0usize);
+    kept.put(7);
+    for round in 0..scaled(20, 200, 1000) {
+        let short_lived = Box::new(Pool::new(String::new));
+        assert_eq!(short_lived.try_take(), None);
+        short_lived.put(round.to_string());
+        assert_eq!(short_lived.try_take(), Some(round.to_string()));
+        drop(short_lived);
+        let in_its_place = Box::new(Pool::new(|| vec![0u32; 3]));
+        assert_eq!(in_its_place.try_take(), None);
+        in_its_place.put(vec![1]);
+        assert_eq!((kept.take(), in_its_place.take()), (7, vec![1]));
+        kept.put(7);
+        in_its_place.put(vec![2]);
+        // A pool can be moved while nobody uses it.
+        let moved = *in_its_place;
+        assert_eq!(moved.try_take(), Some(vec![2]));
+    }
+    let stats = kept.stats();
+    assert_eq!((stats.creates, stats.shard_hits, stats.steals), (0, 0, 0));
+}
