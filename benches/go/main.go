@@ -258,6 +258,56 @@ func memory() {
 	close(over)
 }
 
+// life is eight goroutines that go on all the time and for a while need fifty times as much.
+func life() {
+	const (
+		workers = 8
+		moments = 60
+		calls   = 16
+	)
+	need := func(moment int) int {
+		if moment >= 15 && moment < 20 {
+			return 1000
+		}
+		return 20
+	}
+	debug.FreeOSMemory()
+	// The collector runs when we ask for it, as the generation turns in the others.
+	debug.SetGCPercent(-1)
+	start := resident()
+	pool := sync.Pool{New: func() any { return new(block) }}
+	for moment := 0; moment < moments; moment++ {
+		var together, done sync.WaitGroup
+		together.Add(workers)
+		for g := 0; g < workers; g++ {
+			done.Add(1)
+			go func(count int) {
+				for call := 0; call < calls; call++ {
+					held := make([]*block, 0, count)
+					for i := 0; i < count; i++ {
+						item := pool.Get().(*block)
+						item[0] = 1
+						held = append(held, item)
+					}
+					if call == 0 {
+						together.Done()
+						together.Wait()
+					}
+					for _, item := range held {
+						pool.Put(item)
+					}
+				}
+				done.Done()
+			}(need(moment))
+		}
+		done.Wait()
+		if moment%5 == 4 {
+			debug.FreeOSMemory()
+		}
+		fmt.Printf("%.3f\n", resident()-start)
+	}
+}
+
 type config struct{ limit, other int }
 
 func load(value *atomic.Value, loads int64) {
@@ -277,6 +327,10 @@ func store(value *atomic.Value, stores int64) {
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "memory" {
 		memory()
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "life" {
+		life()
 		return
 	}
 	runtime.GOMAXPROCS(2)

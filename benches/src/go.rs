@@ -61,14 +61,24 @@ impl Go {
 }
 
 impl Go {
-    /// Go's side of [`crate::memory`]: MiB after each of its steps.
+    /// Go's side of [`memory::steps`].
     ///
     /// # Panics
     ///
     /// When the program fails.
     #[must_use]
     pub fn memory(&self) -> Vec<f64> {
-        memory::listen(Command::new(&self.program).arg("memory"))
+        memory::burst_of(memory::listen(Command::new(&self.program).arg("memory")))
+    }
+
+    /// Go's side of [`memory::moments`].
+    ///
+    /// # Panics
+    ///
+    /// When the program fails.
+    #[must_use]
+    pub fn life(&self) -> Vec<f64> {
+        memory::life_of(memory::listen(Command::new(&self.program).arg("life")))
     }
 }
 

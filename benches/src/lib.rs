@@ -14,6 +14,7 @@ pub mod item;
 pub mod measure;
 pub mod memory;
 pub mod pool;
+pub mod report;
 pub mod ring;
 pub mod value;
 pub mod workload;

@@ -29,11 +29,26 @@ use crate::{check, memory};
 /// Go, if it is there.
 pub type MaybeGo = Option<Rc<RefCell<Go>>>;
 
+/// What a workload is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Pools.
+    Pool,
+    /// One pool with more and more in it.
+    Rotation,
+    /// Rings, deques and queues.
+    Ring,
+    /// Values that are read often.
+    Value,
+}
+
 /// Something to do, and those who do it.
 #[derive(Clone, Copy, Debug)]
 pub struct Workload {
     /// As in the tables.
     pub name: &'static str,
+    /// What it is about.
+    pub layer: Layer,
     /// What is done, in a line.
     pub about: &'static str,
     /// What the figures are.
@@ -189,9 +204,24 @@ fn owner_and_thief<R: Batches>(work: fn(&mut R::Owner, &mut R::Thief, u64)) -> E
 /// Long enough for the threads of a contest to meet.
 const MEETING: f64 = 0.02;
 
-fn under_thief<R: Ring>() -> Entrant {
+fn under_thieves<R: Ring>(thieves: usize) -> Entrant {
     check::ring::<R>();
-    Entrant::new(R::NAME, rings::under_thief::<R>).lasting(MEETING)
+    Entrant::new(R::NAME, move |values| {
+        rings::under_thieves::<R>(thieves, values)
+    })
+    .lasting(MEETING)
+}
+
+fn all_under_thieves(thieves: usize) -> Vec<Entrant> {
+    vec![
+        under_thieves::<Dequeue>(thieves),
+        under_thieves::<Chain>(thieves),
+        under_thieves::<Crossbeam>(thieves),
+        under_thieves::<St3Lifo>(thieves),
+        under_thieves::<St3Fifo>(thieves),
+        under_thieves::<Array>(thieves),
+        under_thieves::<Concurrent>(thieves),
+    ]
 }
 
 /// What the figures of queues under thieves are.
@@ -252,8 +282,9 @@ fn made_only(_: f64, made: f64) -> f64 {
     made
 }
 
-/// A run's rounds: enough for Go's collector to run some dozens of times.
-const EXPENSIVE_ROUNDS: u64 = 100;
+/// A run's rounds: enough for Go's collector to run some hundreds of times, and for the items that everybody has to make
+/// once to count for little.
+const EXPENSIVE_ROUNDS: u64 = 1000;
 
 fn expensive<C: Contender<Costly>>(account: Account) -> Entrant {
     check::pool(&C::new());
@@ -381,6 +412,7 @@ macro_rules! all_swaps {
 pub const WORKLOADS: &[Workload] = &[
     Workload {
         name: "hot",
+        layer: Layer::Pool,
         about: "take a Vec<u8> of 1 KiB and put it back, one thread",
         unit: PER_PAIR,
         entrants: |go| {
@@ -391,18 +423,21 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "hot, boxed",
+        layer: Layer::Pool,
         about: "take a Box<[u8; 1024]> and put it back, one thread",
         unit: PER_PAIR,
         entrants: |_| all_alone!(Block, hot),
     },
     Workload {
         name: "hot, number",
+        layer: Layer::Pool,
         about: "take a u64 and put it back, one thread",
         unit: PER_PAIR,
         entrants: |_| all_alone!(u64, hot),
     },
     Workload {
         name: "nested 8",
+        layer: Layer::Pool,
         about: "take eight buffers, then put them back, one thread",
         unit: PER_PAIR,
         entrants: |go| {
@@ -413,6 +448,7 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "burst 100",
+        layer: Layer::Pool,
         about: "take a hundred buffers, then put them back, one thread",
         unit: PER_PAIR,
         entrants: |go| {
@@ -423,76 +459,84 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "hot, 2 threads",
+        layer: Layer::Pool,
         about: "take a buffer and put it back, 2 threads",
         unit: PER_PAIR,
         entrants: |go| hot_on(2, go),
     },
     Workload {
         name: "hot, 8 threads",
+        layer: Layer::Pool,
         about: "take a buffer and put it back, 8 threads",
         unit: PER_PAIR,
         entrants: |go| hot_on(8, go),
     },
     Workload {
         name: "hot, 32 threads",
+        layer: Layer::Pool,
         about: "take a buffer and put it back, 32 threads",
         unit: PER_PAIR,
         entrants: |go| hot_on(32, go),
     },
     Workload {
         name: "hot, 64 threads",
+        layer: Layer::Pool,
         about: "take a buffer and put it back, 64 threads",
         unit: PER_PAIR,
         entrants: |go| hot_on(64, go),
     },
     Workload {
         name: "owner pair",
+        layer: Layer::Ring,
         about: "the owner pushes onto an empty ring and pops, nobody else near",
         unit: PER_VALUE,
         entrants: |_| all_owners!(0, pair),
     },
     Workload {
         name: "owner pair above 8",
+        layer: Layer::Ring,
         about: "the owner pushes onto a ring of eight and pops, nobody else near",
         unit: PER_VALUE,
         entrants: |_| all_owners!(8, pair),
     },
     Workload {
         name: "fill and drain",
+        layer: Layer::Ring,
         about: "the owner pushes 64 values and pops them, nobody else near",
         unit: PER_VALUE,
         entrants: |_| all_owners!(0, fill_drain),
     },
     Workload {
         name: "owner under a thief",
+        layer: Layer::Ring,
         about: "the owner pushes 32 values and pops what is left, a thief takes one at a time",
         unit: "ns of the owner's CPU time for a value",
-        entrants: |_| {
-            vec![
-                under_thief::<Dequeue>(),
-                under_thief::<Chain>(),
-                under_thief::<Crossbeam>(),
-                under_thief::<St3Lifo>(),
-                under_thief::<St3Fifo>(),
-                under_thief::<Array>(),
-                under_thief::<Concurrent>(),
-            ]
-        },
+        entrants: |_| all_under_thieves(1),
+    },
+    Workload {
+        name: "owner under three thieves",
+        layer: Layer::Ring,
+        about: "the same with three thieves",
+        unit: "ns of the owner's CPU time for a value",
+        entrants: |_| all_under_thieves(3),
     },
     Workload {
         name: "one thief by batch",
+        layer: Layer::Ring,
         about: "the owner pushes, a thief takes up to 32 at once",
         unit: BY_ALL,
         entrants: |_| all_by_batch(1),
     },
     Workload {
         name: "three thieves by batch",
+        layer: Layer::Ring,
         about: "the owner pushes, three thieves take up to 32 at once",
         unit: BY_ALL,
         entrants: |_| all_by_batch(3),
     },
     Workload {
         name: "batch of 8",
+        layer: Layer::Ring,
         about: "push and steal eight values above sixteen that stay, one thread",
         unit: "ns of CPU time for a push and a steal",
         entrants: |_| {
@@ -511,6 +555,7 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "migration",
+        layer: Layer::Pool,
         about: "one thread takes buffers, another puts them back, by batches of 128 over a channel",
         unit: "ns of all threads' CPU time for an item",
         entrants: |go| {
@@ -528,18 +573,21 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "starvation",
+        layer: Layer::Pool,
         about: "67 puts and 100 takes, over and over, 2 threads",
         unit: PER_STARVED_ROUND,
         entrants: |go| all_starved(2, go),
     },
     Workload {
         name: "starvation, 64 threads",
+        layer: Layer::Pool,
         about: "67 puts and 100 takes, over and over, 64 threads",
         unit: PER_STARVED_ROUND,
         entrants: |go| all_starved(64, go),
     },
     Workload {
         name: "expensive new",
+        layer: Layer::Pool,
         about: "100 takes with some work after each, 100 puts, 2 threads; making an item takes 1 ms",
         unit: "ns of CPU time, and 1 ms for each item made, for 100 takes and puts",
         entrants: |go| {
@@ -555,6 +603,7 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "expensive new, items made",
+        layer: Layer::Pool,
         about: "the same, but what is counted is the items made",
         unit: "items made for each round of 100 takes and puts",
         entrants: |go| {
@@ -570,6 +619,7 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "miss",
+        layer: Layer::Pool,
         about: "try_take from an empty pool, one thread",
         unit: "ns of CPU time for a miss",
         entrants: |go| {
@@ -590,6 +640,7 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "first use",
+        layer: Layer::Pool,
         about: "the first take and put of a new pool",
         unit: "ns of CPU time for a take and a put",
         entrants: |go| {
@@ -611,18 +662,21 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "rotation",
+        layer: Layer::Rotation,
         about: "turn a pool's generation",
         unit: "ns of CPU time",
         entrants: |_| all_rotations(turn::rotation),
     },
     Workload {
         name: "rotation that drops",
+        layer: Layer::Rotation,
         about: "turn a pool's generation, up to the first destructor",
         unit: "ns of CPU time",
         entrants: |_| all_rotations(turn::rotation_that_drops),
     },
     Workload {
         name: "memory",
+        layer: Layer::Pool,
         about: "64 threads take 1,000 blocks of 1 KiB each, put them back and are idle for two rotations",
         unit: "MiB of resident memory above the start",
         entrants: |go| {
@@ -640,6 +694,7 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "load",
+        layer: Layer::Value,
         about: "read a value, one thread",
         unit: PER_LOAD,
         entrants: |go| {
@@ -649,6 +704,7 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "load, 2 readers",
+        layer: Layer::Value,
         about: "read a value, 2 threads",
         unit: PER_LOAD,
         entrants: |go| {
@@ -658,6 +714,7 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "load, 8 readers",
+        layer: Layer::Value,
         about: "read a value, 8 threads",
         unit: PER_LOAD,
         entrants: |go| {
@@ -667,18 +724,21 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "load beside a writer",
+        layer: Layer::Value,
         about: "read a value while another thread replaces it every few microseconds",
         unit: PER_LOAD,
         entrants: |_| all_values!(read_beside_writer, 1),
     },
     Workload {
         name: "load, 8 readers beside a writer",
+        layer: Layer::Value,
         about: "the same with 8 readers",
         unit: PER_LOAD,
         entrants: |_| all_values!(read_beside_writer, 8),
     },
     Workload {
         name: "store",
+        layer: Layer::Value,
         about: "replace a value that one thread has read",
         unit: "ns of CPU time for a store",
         entrants: |go| {
@@ -696,12 +756,14 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "swap",
+        layer: Layer::Value,
         about: "replace a value and look at the old one",
         unit: "ns of CPU time for a swap",
         entrants: |_| all_swaps!(swap),
     },
     Workload {
         name: "update",
+        layer: Layer::Value,
         about: "make a new value of the old one",
         unit: "ns of CPU time for an update",
         entrants: |_| all_swaps!(update),

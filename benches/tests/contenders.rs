@@ -9,7 +9,7 @@ use benches::{go, memory};
 #[test]
 fn every_contender_of_every_workload_works() {
     let program = env!("CARGO_BIN_EXE_measure").into();
-    memory::PROGRAM.set(program).expect("set once");
+    let _ = memory::PROGRAM.set(program);
     let go = go::Go::start();
     if let Err(error) = &go {
         println!("SKIPPED: go: {error}");
@@ -40,6 +40,19 @@ fn every_contender_of_every_workload_works() {
                 assert!(known(rival), "{goal:?}");
             }
         }
+    }
+}
+
+#[test]
+fn every_life_has_a_burst_in_it() {
+    let program = env!("CARGO_BIN_EXE_measure").into();
+    let _ = memory::PROGRAM.set(program);
+    for name in ["Mutex<Vec>", "pool"] {
+        let moments = memory::moments(name);
+        assert!(moments[memory::MOMENTS - 1] <= moments[memory::BURST.end - 1] + 1.0);
+    }
+    if let Ok(go) = go::Go::start() {
+        assert_eq!(go.borrow().life().len(), memory::MOMENTS);
     }
 }
 

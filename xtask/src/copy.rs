@@ -18,17 +18,24 @@ impl Tree {
     /// Reads what git knows of, or will know of once it is added, as it stands in the working tree. The root
     /// manifest is told that there is nothing but the crates.
     pub(crate) fn read(workspace: &Workspace) -> Result<Self, String> {
+        Self::read_with(workspace, &[])
+    }
+
+    /// The same with more packages of the workspace, given by their folders.
+    pub(crate) fn read_with(workspace: &Workspace, more: &[&str]) -> Result<Self, String> {
         let root = workspace.root();
         let mut tree = Self::default();
         for file in listed(root)? {
-            let wanted =
-                file.starts_with("crates/") || file == "Cargo.toml" || file == "Cargo.lock";
+            let wanted = file.starts_with("crates/")
+                || file == "Cargo.toml"
+                || file == "Cargo.lock"
+                || more.iter().any(|folder| file.starts_with(folder));
             // A file may be deleted, but not yet for git.
             if let Some(content) = wanted.then(|| fs::read(root.join(&file)).ok()).flatten() {
                 tree.files.insert(file, content);
             }
         }
-        tree.edit("Cargo.toml", manifest)?;
+        tree.edit("Cargo.toml", |text| manifest(text, more))?;
         Ok(tree)
     }
 
@@ -70,7 +77,13 @@ impl Tree {
                 write(&path, content)?;
             }
         }
-        self.remove_others(folder, &folder.join("crates"))
+        for name in ["crates", "benches"] {
+            let inside = folder.join(name);
+            if inside.exists() {
+                self.remove_others(folder, &inside)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the files that an earlier tree left.
@@ -129,16 +142,18 @@ fn listed(root: &Path) -> Result<Vec<String>, String> {
         .collect())
 }
 
-/// The root manifest for the published crates alone.
-fn manifest(text: &str) -> Result<String, String> {
+/// The root manifest for the published crates and these folders alone.
+fn manifest(text: &str, more: &[&str]) -> Result<String, String> {
     let mut members = 0;
     let mut lines = Vec::new();
     for line in text.lines() {
         if line.starts_with("members = ") {
             members += 1;
-            lines.push("members = [\"crates/*\"]");
+            let more = more.iter().map(|folder| folder.trim_end_matches('/'));
+            let names: Vec<_> = std::iter::once("crates/*").chain(more).collect();
+            lines.push(format!("members = {names:?}"));
         } else if !line.starts_with("default-members = ") {
-            lines.push(line);
+            lines.push(line.to_owned());
         }
     }
     if members == 1 {
@@ -156,10 +171,15 @@ mod tests {
     fn the_manifest_names_only_the_crates() {
         let text = "[workspace]\nmembers = [\"crates/*\", \"xtask\"]\ndefault-members = [\"crates/*\"]\n[x]\n";
         assert_eq!(
-            manifest(text).unwrap(),
+            manifest(text, &[]).unwrap(),
             "[workspace]\nmembers = [\"crates/*\"]\n[x]\n"
         );
-        assert!(manifest("[workspace]\n").is_err());
+        assert!(
+            manifest(text, &["benches/x/"])
+                .unwrap()
+                .contains("members = [\"crates/*\", \"benches/x\"]\n")
+        );
+        assert!(manifest("[workspace]\n", &[]).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod args;
 mod cmd;
 mod copy;
+mod counting;
 mod orderings;
 mod runner;
 mod scan;

@@ -5,26 +5,35 @@ use std::time::Instant;
 
 use benches::goals::{GOALS, Goal, Limit};
 use benches::measure::{Rounds, Spread, contest};
+use benches::report::data::{self, Costs, Data};
 use benches::workload::{MaybeGo, WORKLOADS, Workload};
-use benches::{go, memory};
+use benches::{go, memory, report};
 
 const HELP: &str = "\
-cargo xtask bench [--quick] [--filter TEXT] [--rounds N] [--no-go]
+cargo xtask bench [--quick | --report | --redraw] [--filter TEXT] [--rounds N] [--no-go]
 
 Lets the contenders of each workload run in turn and compares them within each round.
 Without --quick all contenders run; with it only those that a goal names.
-Fails if a goal is missed.
+Fails if a goal is missed, but with --report.
 
 Options:
   --quick        only what the goals need
+  --report       write docs/benchmarks and the README's summary
+  --redraw       the same from the figures of the last report, without measuring
   --filter TEXT  only workloads with this in their name
   --rounds N     rounds of each contest (at least 7; default 15, with --quick 11)
   --no-go        leave Go out even where it is installed
   --list         show the workloads
+
+Other ways to measure, each with its own --help:
+  --instructions   count instructions, against golden figures
+  --counts         count what does not get cheaper with more cores
 ";
 
 struct Options {
     quick: bool,
+    report: bool,
+    redraw: bool,
     filter: String,
     rounds: usize,
     go: bool,
@@ -32,6 +41,7 @@ struct Options {
 
 fn main() -> ExitCode {
     match parse() {
+        Ok(Some(options)) if options.redraw => finish(report::draw()),
         Ok(Some(options)) => run(&options),
         Ok(None) => ExitCode::SUCCESS,
         Err(message) => {
@@ -41,9 +51,21 @@ fn main() -> ExitCode {
     }
 }
 
+fn finish(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn parse() -> Result<Option<Options>, String> {
     let mut options = Options {
         quick: false,
+        report: false,
+        redraw: false,
         filter: String::new(),
         rounds: 0,
         go: true,
@@ -51,13 +73,16 @@ fn parse() -> Result<Option<Options>, String> {
     let mut given = std::env::args().skip(1).peekable();
     if given.next_if_eq("--memory").is_some() {
         // A scene of the memory workload, in the process of its own that it asks for.
-        memory::play(&given.next().unwrap_or_default())?;
+        let mut word = || given.next().unwrap_or_default();
+        memory::play(&word(), &word())?;
         return Ok(None);
     }
     while let Some(word) = given.next() {
         let mut value = || given.next().ok_or(format!("{word} needs a value"));
         match word.as_str() {
             "--quick" => options.quick = true,
+            "--report" => options.report = true,
+            "--redraw" => options.redraw = true,
             "--no-go" => options.go = false,
             "--filter" => options.filter = value()?,
             "--rounds" => {
@@ -79,6 +104,9 @@ fn parse() -> Result<Option<Options>, String> {
             _ => return Err(format!("unknown argument {word}")),
         }
     }
+    if options.report && (options.quick || !options.filter.is_empty()) {
+        return Err("a report is of everything".to_owned());
+    }
     if options.rounds == 0 {
         options.rounds = if options.quick { 11 } else { 15 };
     }
@@ -88,7 +116,9 @@ fn parse() -> Result<Option<Options>, String> {
 fn run(options: &Options) -> ExitCode {
     let start = Instant::now();
     let go = if options.go { start_go() } else { None };
+    let mut data = Data::default();
     let mut missed = Vec::new();
+    let mut unmeasured = 0;
     let mut held = 0;
     for workload in WORKLOADS {
         let goals: Vec<&Goal> = GOALS
@@ -99,6 +129,11 @@ fn run(options: &Options) -> ExitCode {
             continue;
         }
         let rounds = measure(workload, &goals, options, &go);
+        data.costs.extend(rounds.names().iter().map(|name| Costs {
+            workload: workload.name.to_owned(),
+            contender: (*name).to_owned(),
+            rounds: rounds.costs(name).expect("it took part").to_vec(),
+        }));
         for goal in goals {
             match verdict(goal, &rounds) {
                 Some((true, line)) => {
@@ -109,23 +144,46 @@ fn run(options: &Options) -> ExitCode {
                     println!("  FALLS SHORT  {line}");
                     missed.push(format!("{}: {line}", goal.workload));
                 }
-                None => println!("  not measured {goal:?}"),
+                None => {
+                    unmeasured += 1;
+                    println!("  not measured {goal:?}");
+                }
             }
         }
     }
     println!(
-        "\n{held} goals hold, {} fall short; {:.0} s",
+        "\n{held} goals hold, {} fall short, {unmeasured} were not measured; {:.0} s",
         missed.len(),
         start.elapsed().as_secs_f64()
     );
     for line in &missed {
         println!("  {line}");
     }
+    if options.report {
+        data.memory = lives(&go);
+        let version = go.as_ref().and_then(|_| go::version());
+        data.run = data::this_run(version, options.rounds);
+        return finish(report::save(&data).and_then(|()| report::draw()));
+    }
     if missed.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Memory over time: who never gives back, Go, and ours.
+fn lives(go: &MaybeGo) -> Vec<(String, Vec<f64>)> {
+    let life = |title: &str, name| (title.to_owned(), memory::moments(name));
+    let mut lives = vec![
+        life("Mutex<Vec>: no release", "Mutex<Vec>"),
+        life("pool", "pool"),
+    ];
+    lives.extend(
+        go.as_ref()
+            .map(|go| ("Go's rule".to_owned(), go.borrow().life())),
+    );
+    lives
 }
 
 fn start_go() -> MaybeGo {

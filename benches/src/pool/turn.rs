@@ -8,9 +8,32 @@ use super::{Contender, leaked};
 use crate::item::Item;
 use crate::measure::{Sample, thread_cpu};
 
+/// How many rotations a figure is the median of: a pool can be turned once before it must be filled again, and a single
+/// short call is easily disturbed.
+const TURNS: usize = 5;
+
 /// The pause of a rotation of a pool with so many items in it, none of which has to be dropped yet.
 #[must_use]
 pub fn rotation(items: u64) -> Sample {
+    median_of(|| one_rotation(items))
+}
+
+/// The same of the rotation that drops them all, up to the first destructor.
+#[must_use]
+pub fn rotation_that_drops(items: u64) -> Sample {
+    median_of(|| one_rotation_that_drops(items))
+}
+
+fn median_of(once: impl Fn() -> u64) -> Sample {
+    let mut took = [(); TURNS].map(|()| once());
+    took.sort_unstable();
+    Sample {
+        cost: took[TURNS / 2] as f64,
+        seconds: took.iter().sum::<u64>() as f64 / 1e9,
+    }
+}
+
+fn one_rotation(items: u64) -> u64 {
     let pool: Pool<u64> = Pool::builder((|| 0) as fn() -> u64)
         .rotate_manually()
         .build();
@@ -24,15 +47,7 @@ pub fn rotation(items: u64) -> Sample {
         items,
         "the victims are still there"
     );
-    single(took)
-}
-
-/// One call.
-fn single(took: u64) -> Sample {
-    Sample {
-        cost: took as f64,
-        seconds: took as f64 / 1e9,
-    }
+    took
 }
 
 thread_local! {
@@ -51,9 +66,7 @@ impl Drop for Witness {
     }
 }
 
-/// The same of the rotation that drops them all, up to the first destructor.
-#[must_use]
-pub fn rotation_that_drops(items: u64) -> Sample {
+fn one_rotation_that_drops(items: u64) -> u64 {
     let pool: Pool<(u64, Witness)> = Pool::builder((|| (0, Witness)) as fn() -> _)
         .rotate_manually()
         .build();
@@ -64,7 +77,7 @@ pub fn rotation_that_drops(items: u64) -> Sample {
     pool.rotate();
     let first = FIRST_DROP.take().expect("idle for two rotations");
     assert_eq!(pool.stats().idle, 0, "idle for two rotations");
-    single(first - start)
+    first - start
 }
 
 /// The first take and put of each of many new pools by a thread that knows other pools.

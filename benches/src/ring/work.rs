@@ -103,10 +103,18 @@ fn beside_thieves<R: Ring, O>(
     })
 }
 
-/// The owner adds 32 values and takes back what is left, while a thief takes one at a time. Counts the owner's CPU time
+/// A ring and so many ends to steal from.
+fn with_thieves<R: Ring>(thieves: usize) -> (R::Owner, Vec<R::Thief>) {
+    let (owner, thief) = R::new(SHARED_CAPACITY);
+    let mut all: Vec<_> = (1..thieves).map(|_| R::another(&thief)).collect();
+    all.push(thief);
+    (owner, all)
+}
+
+/// The owner adds 32 values and takes back what is left, while thieves take one at a time. Counts the owner's CPU time
 /// for each value.
-pub fn under_thief<R: Ring>(values: u64) -> Sample {
-    let (mut owner, thief) = R::new(SHARED_CAPACITY);
+pub fn under_thieves<R: Ring>(thieves: usize, values: u64) -> Sample {
+    let (mut owner, all) = with_thieves::<R>(thieves);
     let rounds = values.div_ceil(ROUND);
     let work = || {
         let start = thread_cpu();
@@ -123,7 +131,7 @@ pub fn under_thief<R: Ring>(values: u64) -> Sample {
         (thread_cpu() - start, popped, refused)
     };
     let steal = |thief: &mut R::Thief| u64::from(R::steal(thief).is_some());
-    let ((took, popped, refused), stolen) = beside_thieves::<R, _>(vec![thief], steal, work);
+    let ((took, popped, refused), stolen) = beside_thieves::<R, _>(all, steal, work);
     // An owner may see as empty what a thief is about to give back; it is then the thief's.
     assert_eq!(
         popped + stolen + refused,
@@ -139,9 +147,7 @@ pub fn under_thief<R: Ring>(values: u64) -> Sample {
 
 /// The owner adds, thieves take several at once. Counts everybody's CPU time for each value.
 pub fn by_batch<R: Batches>(thieves: usize, values: u64) -> Sample {
-    let (mut owner, thief) = R::new(SHARED_CAPACITY);
-    let mut all: Vec<_> = (1..thieves).map(|_| R::another(&thief)).collect();
-    all.push(thief);
+    let (mut owner, all) = with_thieves::<R>(thieves);
     let start = process_cpu();
     let work = || {
         for n in 0..values {

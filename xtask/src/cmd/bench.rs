@@ -8,6 +8,7 @@ use std::process::{Command as Process, ExitCode};
 
 use super::{Command, lint};
 use crate::args::Args;
+use crate::counting;
 use crate::step::{Invocation, Step};
 use crate::tools;
 use crate::workspace::Workspace;
@@ -28,6 +29,9 @@ const MEASURE: &str = "run --release --quiet -p benches --bin measure --";
 /// Counts instructions.
 const INSTRUCTIONS: &str = "run --release --quiet -p paths --bin instructions --";
 
+/// Counts what does not get cheaper with more cores. Runs in a copy of the crates whose atomics count.
+const COUNTS: &str = "run --release --quiet -p counts --";
+
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let mut rest: Vec<OsString> = args.rest.clone();
     let mut chosen = |word: &str| {
@@ -35,16 +39,34 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         rest.retain(|given| given != word);
         rest.len() != before
     };
-    let line = if chosen("--instructions") {
-        INSTRUCTIONS
+    let (line, folder) = if chosen("--instructions") {
+        (INSTRUCTIONS, None)
+    } else if chosen("--counts") {
+        (COUNTS, Some(counting::copy(workspace)?))
     } else {
-        MEASURE
+        (MEASURE, None)
     };
-    let invocation = Invocation::cargo(line).args(&rest);
+    let mut invocation = Invocation::cargo(line).args(&rest);
+    if let Some(folder) = &folder {
+        // Other builds of the same packages must not be thrown out for these.
+        invocation = invocation
+            .env(
+                "CARGO_TARGET_DIR",
+                workspace.target_for("counting").join("target"),
+            )
+            .env("POOL_ROOT", workspace.root())
+            .in_dir(folder);
+    }
     // On the caller's terminal: this takes minutes, and its output is what it is for.
     let status = Process::new(&invocation.program)
         .args(&invocation.args)
-        .current_dir(workspace.root())
+        .envs(
+            invocation
+                .env
+                .iter()
+                .filter_map(|(name, value)| Some((name, value.as_ref()?))),
+        )
+        .current_dir(folder.as_deref().unwrap_or(workspace.root()))
         .status()
         .map_err(|error| format!("cannot run cargo: {error}"))?;
     Ok(match status.code() {
