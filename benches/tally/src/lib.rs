@@ -453,7 +453,7 @@ fn with_world<R>(change: impl FnOnce(&mut World) -> R) -> R {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::atomic::{AtomicUsize, Ordering as Order, fence};
+    use crate::atomic::{AtomicUsize, fence};
 
     /// Runs exclude each other.
     static ALONE: Mutex<()> = Mutex::new(());
@@ -465,7 +465,7 @@ mod tests {
         let tally = run(8, 10, 100, &|_| {
             let shared = &shared;
             Box::new(move || {
-                shared.fetch_add(1, Order::Relaxed);
+                shared.fetch_add(1, Ordering::Relaxed);
                 1
             })
         });
@@ -479,10 +479,10 @@ mod tests {
         let tally = run(8, 10, 100, &|_| {
             let own = Box::new([const { AtomicUsize::new(0) }; 32]);
             Box::new(move || {
-                own[16].store(1, Order::Relaxed);
-                own[16].load(Order::Relaxed);
-                fence(Order::SeqCst);
-                fence(Order::Acquire);
+                own[16].store(1, Ordering::Relaxed);
+                own[16].load(Ordering::Relaxed);
+                fence(Ordering::SeqCst);
+                fence(Ordering::Acquire);
                 1
             })
         });
@@ -503,7 +503,7 @@ mod tests {
         let line = &line;
         let tally = run(4, 5, 50, &|_| {
             Box::new(move || {
-                line.load(Order::Acquire);
+                line.load(Ordering::Acquire);
                 1
             })
         });
@@ -515,9 +515,9 @@ mod tests {
         let tally = run(2, 5, 50, &|me| {
             Box::new(move || {
                 if me == 0 {
-                    line.store(1, Order::Release);
+                    line.store(1, Ordering::Release);
                 } else {
-                    line.load(Order::Acquire);
+                    line.load(Ordering::Acquire);
                 }
                 1
             })
@@ -534,9 +534,9 @@ mod tests {
             run(5, 3, 40, &|_| {
                 let shared = &shared;
                 Box::new(move || {
-                    let now = shared.load(Order::Relaxed);
+                    let now = shared.load(Ordering::Relaxed);
                     let done = shared
-                        .compare_exchange(now, now + 1, Order::AcqRel, Order::Relaxed)
+                        .compare_exchange(now, now + 1, Ordering::AcqRel, Ordering::Relaxed)
                         .is_ok();
                     u64::from(done)
                 })

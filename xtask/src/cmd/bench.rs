@@ -78,7 +78,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
 
 /// What of it CI checks: that everything works, and that no hot path has grown. Times are for quiet machines.
 pub(super) fn steps() -> Vec<Step> {
-    let packages = "-p benches -p paths";
+    let packages = "-p benches -p counts -p paths -p tally";
     vec![
         lint::clippy("clippy benches", &format!("{packages} --all-targets")),
         Step::cargo(
