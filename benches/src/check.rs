@@ -188,7 +188,7 @@ pub fn swap<V: Swap>() {
 pub fn batches<R: Batches>() {
     let name = R::NAME;
     let (mut owner, mut thief) = R::new(ITEMS);
-    let pushed = R::push_batch(&mut owner, 0..ITEMS as u64);
+    let pushed = R::push_batch(&mut owner, (0..ITEMS).map(|n| n as u64));
     assert_eq!(pushed, ITEMS, "{name} refused a value");
     let mut out = Vec::new();
     let mut rounds = 0;

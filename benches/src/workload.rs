@@ -227,19 +227,21 @@ fn all_under_thieves(thieves: usize) -> Vec<Entrant> {
 /// What the figures of queues under thieves are.
 const BY_ALL: &str = "ns of all threads' CPU time for a value";
 
-fn by_batch<R: Batches>(thieves: usize) -> Entrant {
+fn by_batch<R: Batches>(thieves: usize, added: usize) -> Entrant {
     check::batches::<R>();
-    Entrant::new(R::NAME, move |values| rings::by_batch::<R>(thieves, values))
-        .lasting(2.0 * MEETING)
+    Entrant::new(R::NAME, move |values| {
+        rings::by_batch::<R>(thieves, added, values)
+    })
+    .lasting(2.0 * MEETING)
 }
 
-fn all_by_batch(thieves: usize) -> Vec<Entrant> {
+fn all_by_batch(thieves: usize, added: usize) -> Vec<Entrant> {
     vec![
-        by_batch::<Dequeue>(thieves),
-        by_batch::<Chain>(thieves),
-        by_batch::<Crossbeam>(thieves),
-        by_batch::<St3Lifo>(thieves),
-        by_batch::<St3Fifo>(thieves),
+        by_batch::<Dequeue>(thieves, added),
+        by_batch::<Chain>(thieves, added),
+        by_batch::<Crossbeam>(thieves, added),
+        by_batch::<St3Lifo>(thieves, added),
+        by_batch::<St3Fifo>(thieves, added),
     ]
 }
 
@@ -522,17 +524,24 @@ pub const WORKLOADS: &[Workload] = &[
     },
     Workload {
         name: "one thief by batch",
+        about: "the owner adds 32 at once, or as many one by one if it cannot; a thief takes up to 32 at once",
         layer: Layer::Ring,
-        about: "the owner pushes, a thief takes up to 32 at once",
         unit: BY_ALL,
-        entrants: |_| all_by_batch(1),
+        entrants: |_| all_by_batch(1, rings::BATCH),
     },
     Workload {
         name: "three thieves by batch",
+        about: "the owner adds 32 at once, or as many one by one if it cannot; three thieves take up to 32 at once",
         layer: Layer::Ring,
-        about: "the owner pushes, three thieves take up to 32 at once",
         unit: BY_ALL,
-        entrants: |_| all_by_batch(3),
+        entrants: |_| all_by_batch(3, rings::BATCH),
+    },
+    Workload {
+        name: "one thief, added singly",
+        about: "the owner adds one at a time, a thief takes up to 32 at once",
+        layer: Layer::Ring,
+        unit: BY_ALL,
+        entrants: |_| all_by_batch(1, 1),
     },
     Workload {
         name: "batch of 8",

@@ -44,7 +44,7 @@ impl Ring for Dequeue {
 
 impl Batches for Dequeue {
     #[inline(always)]
-    fn push_batch(owner: &mut Self::Owner, values: impl IntoIterator<Item = u64>) -> usize {
+    fn push_batch(owner: &mut Self::Owner, values: impl ExactSizeIterator<Item = u64>) -> usize {
         owner.push_head_batch(values)
     }
 
@@ -96,7 +96,7 @@ impl Ring for Chain {
 
 impl Batches for Chain {
     #[inline(always)]
-    fn push_batch(owner: &mut Self::Owner, values: impl IntoIterator<Item = u64>) -> usize {
+    fn push_batch(owner: &mut Self::Owner, values: impl ExactSizeIterator<Item = u64>) -> usize {
         owner.push_head_batch(values)
     }
 
@@ -230,6 +230,17 @@ macro_rules! st3 {
         }
 
         impl Batches for $ring {
+            #[inline(always)]
+            fn push_batch(
+                owner: &mut Self::Owner,
+                values: impl ExactSizeIterator<Item = u64>,
+            ) -> usize {
+                // What does not fit would be lost.
+                let count = owner.spare_capacity().min(values.len());
+                owner.extend(values.take(count));
+                count
+            }
+
             #[inline(always)]
             fn steal_batch(
                 thief: &mut Self::Thief,

@@ -36,11 +36,8 @@ pub trait Ring: 'static {
 /// A queue that takes several values at once.
 pub trait Batches: Ring {
     /// Adds values until one does not fit, and says how many did.
-    fn push_batch(owner: &mut Self::Owner, values: impl IntoIterator<Item = u64>) -> usize {
-        values
-            .into_iter()
-            .take_while(|value| Self::push(owner, *value))
-            .count()
+    fn push_batch(owner: &mut Self::Owner, values: impl ExactSizeIterator<Item = u64>) -> usize {
+        values.take_while(|value| Self::push(owner, *value)).count()
     }
 
     /// Takes up to `max` of the oldest values, hands each to `take`, and says how many.

@@ -145,15 +145,20 @@ pub fn under_thieves<R: Ring>(thieves: usize, values: u64) -> Sample {
     }
 }
 
-/// The owner adds, thieves take several at once. Counts everybody's CPU time for each value.
-pub fn by_batch<R: Batches>(thieves: usize, values: u64) -> Sample {
+/// The owner adds `added` values at once, thieves take several. Counts everybody's CPU time for each value.
+pub fn by_batch<R: Batches>(thieves: usize, added: usize, values: u64) -> Sample {
     let (mut owner, all) = with_thieves::<R>(thieves);
     let start = process_cpu();
     let work = || {
-        for n in 0..values {
-            while !R::push(&mut owner, n) {
+        let mut next = 0;
+        while next < values {
+            let batch = added.min((values - next) as usize);
+            let first = next;
+            let pushed = R::push_batch(&mut owner, (0..batch).map(|n| first + n as u64));
+            if pushed < batch {
                 std::thread::yield_now();
             }
+            next += pushed as u64;
         }
     };
     let steal = |thief: &mut R::Thief| {
@@ -191,7 +196,7 @@ pub fn eight_singles<R: Ring>(owner: &mut R::Owner, thief: &mut R::Thief, values
 #[inline(never)]
 pub fn batch_of_eight<R: Batches>(owner: &mut R::Owner, thief: &mut R::Thief, values: u64) {
     for n in 0..values.div_ceil(EIGHT as u64) {
-        R::push_batch(owner, [black_box(n); EIGHT]);
+        R::push_batch(owner, [black_box(n); EIGHT].into_iter());
         R::steal_batch(thief, EIGHT, |value| {
             black_box(value);
         });
