@@ -317,6 +317,24 @@ impl<T> LocalCache<T> {
         .flatten()
     }
 
+    /// Takes any item that is not parked; none if there is none. `chance` says which. For the owner.
+    pub(crate) fn take_any(&self, chance: usize) -> Option<T> {
+        self.inside(|stack, len| {
+            let used = len.checked_sub(stack.floor).filter(|&used| used != 0)?;
+            let chosen = stack.floor + chance % used;
+            *len -= 1;
+            let place = stack.items.wrapping_add(chosen).cast::<T>();
+            let newest = stack.items.wrapping_add(*len).cast::<T>();
+            // SAFETY: an item lies at every index below the old `len`; the newest is written over this one below, or is
+            // this one, and the new `len` gives it up.
+            let item = unsafe { place.read() };
+            // SAFETY: both lie within the stack, maybe at the same place.
+            unsafe { ptr::copy(newest, place, 1) };
+            Some(item)
+        })
+        .flatten()
+    }
+
     /// How many items there is room for; 0 when revoked. For the owner.
     pub(crate) fn capacity(&self) -> usize {
         self.inside(|stack, _| stack.capacity).unwrap_or(0)

@@ -12,6 +12,9 @@
 //!   thread      small numbers for threads                      anybody, by atomics
 //!   slow        between a cache and the shards, in batches
 //!   rotation    turning the generation
+//!   budget      what a pool may hold, and what it shall
+//!   usage       what items were used for
+//!   chaos       everything at random, for tests
 //!   registry    the pools of the process that want to be looked after
 //!   reaper      the thread that does, and what it does between turns
 //!   pressure    who says that memory is short
@@ -153,6 +156,20 @@
 //!
 //! Items parked in a thread's cache go at the turn, not before: to reach into a cache costs its owner a slow
 //! operation, and there are no more than a cache's worth.
+//!
+//! # Budgets
+//!
+//! **B1. The accounts of a pool with limits are never below what lies in it.** An item is entered, by a compare-exchange that
+//! exceeds no limit, before it goes into a cache or shard, and struck off after it is out: taken, or on its way to be
+//! dropped. Between entering and going in nothing of the user's runs. So no limit is ever exceeded, by anything.
+//!
+//! **B2. No take of such a pool is fast**: its caches are never granted a budget of fast takes, so each take comes by the
+//! accounts. Puts come by them through the branch that hooks take. A pool without limits, rules, hooks and chaos
+//! executes not one instruction for their sake.
+//!
+//! **B3. A floor holds what would have gone.** What a turn takes out goes through a window as long as what is missing below
+//! the floor; what is left in the window at the end, the youngest, is put back into a shard. What is used less than
+//! the floor circles between the two chains and never leaves.
 //!
 //! # Orderings
 //!

@@ -20,11 +20,19 @@ pub enum DiscardReason {
     OutOfMemory,
     /// The pool itself was dropped.
     PoolDropped,
+    /// The pool held as many items or bytes as it may.
+    OverBudget,
+    /// Items of its size had been used for much less than they hold, too many times in a row.
+    Underused,
+    /// It was bigger than what is commonly used.
+    Oversized,
+    /// The pool is in chaos, which drops items for no reason.
+    Chaos,
 }
 
 impl DiscardReason {
     /// All reasons.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Aged,
         Self::Cleared,
         Self::Refused,
@@ -32,7 +40,28 @@ impl DiscardReason {
         Self::Contended,
         Self::OutOfMemory,
         Self::PoolDropped,
+        Self::OverBudget,
+        Self::Underused,
+        Self::Oversized,
+        Self::Chaos,
     ];
+
+    /// Whether such an item was in the pool before, and not turned away when it came.
+    pub(crate) fn was_in(self) -> bool {
+        match self {
+            Self::Aged
+            | Self::Cleared
+            | Self::Contended
+            | Self::OutOfMemory
+            | Self::PoolDropped => true,
+            Self::Refused
+            | Self::Unwinding
+            | Self::OverBudget
+            | Self::Underused
+            | Self::Oversized
+            | Self::Chaos => false,
+        }
+    }
 }
 
 impl fmt::Display for DiscardReason {
@@ -45,6 +74,10 @@ impl fmt::Display for DiscardReason {
             Self::Contended => "all shards were claimed",
             Self::OutOfMemory => "no memory to keep it in",
             Self::PoolDropped => "the pool was dropped",
+            Self::OverBudget => "the pool's budget was spent",
+            Self::Underused => "too big for what it was used for",
+            Self::Oversized => "bigger than what is commonly used",
+            Self::Chaos => "by chance",
         })
     }
 }

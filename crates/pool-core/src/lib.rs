@@ -2,7 +2,9 @@
 
 mod barrier;
 mod batch;
+mod budget;
 mod cache;
+mod chaos;
 mod clock;
 #[cfg(doctest)]
 mod compile_fail;
@@ -13,6 +15,7 @@ mod guard;
 mod moves;
 mod policy;
 mod pool;
+mod presets;
 #[cfg(not(pool_loom))]
 pub mod pressure;
 #[cfg(not(pool_loom))]
@@ -29,14 +32,17 @@ mod stats;
 mod sync;
 mod table;
 mod thread;
+mod usage;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use discard::DiscardReason;
 pub use guard::{Pooled, PooledOwned};
 pub use policy::{BuildError, Builder, DEFAULT_PERIOD, MAX_THREAD_CACHE, Recycle};
 pub use pool::Pool;
+pub use presets::Reusable;
 #[cfg(not(pool_loom))]
 pub use reaper::{Reaper, ReaperBuilder, relieve, tend};
 #[cfg(not(pool_loom))]
 pub use registry::rotate_all;
 pub use stats::{Discarded, Stats};
+pub use usage::{Calibrator, Usage};

@@ -7,6 +7,8 @@ use core::time::Duration;
 use std::error::Error;
 use std::sync::Arc;
 
+use crate::budget::Limits;
+use crate::chaos::Chaos;
 use crate::clock::{Clock, SystemClock};
 use crate::discard::DiscardReason;
 use crate::env;
@@ -14,6 +16,7 @@ use crate::pool::Pool;
 #[cfg(not(pool_loom))]
 use crate::reaper::Reaper;
 use crate::shards::MAX_SHARDS;
+use crate::usage::{Calibrator, Rules, Strikes, Usage};
 
 /// What a `recycle` hook decides about an item that comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +41,8 @@ const DEFAULT_DEPTH: usize = if cfg!(pool_loom) { 2 } else { 128 };
 const DEFAULT_DEPTH_BYTES: usize = 8192;
 
 pub(crate) type RecycleHook<T> = Box<dyn Fn(&mut T) -> Recycle + Send + Sync>;
+pub(crate) type WeightHook<T> = Box<dyn Fn(&T) -> usize + Send + Sync>;
+pub(crate) type UsageHook<T> = Box<dyn Fn(&T) -> Usage + Send + Sync>;
 pub(crate) type DiscardHook<T> = Box<dyn Fn(&T, DiscardReason) + Send + Sync>;
 
 /// All of a pool's decisions.
@@ -45,7 +50,18 @@ pub(crate) struct Policy<T> {
     pub(crate) recycle: Option<RecycleHook<T>>,
     pub(crate) on_discard: Option<DiscardHook<T>>,
     pub(crate) discard_unwinding: bool,
-    /// Whether an item that comes back has to be looked at: one of the two above asks for it.
+    pub(crate) usage: Option<UsageHook<T>>,
+    pub(crate) rules: Option<Box<Rules>>,
+    pub(crate) limits: Limits<T>,
+    /// How many items rotation leaves.
+    pub(crate) min_idle: usize,
+    prefill: usize,
+    underused_after: Option<usize>,
+    calibrator: Option<Arc<Calibrator>>,
+    pub(crate) chaos: Option<Chaos>,
+    /// Whether no take may be fast: there are limits to keep, or chaos.
+    pub(crate) watches: bool,
+    /// Whether an item that comes back has to be looked at: something above asks for it.
     pub(crate) inspects: bool,
     /// Items a thread cache holds; 0 for no cache.
     pub(crate) depth: usize,
@@ -69,6 +85,15 @@ impl<T> Policy<T> {
         recycle: None,
         on_discard: None,
         discard_unwinding: false,
+        usage: None,
+        rules: None,
+        limits: Limits::NONE,
+        min_idle: 0,
+        prefill: 0,
+        underused_after: None,
+        calibrator: None,
+        chaos: None,
+        watches: false,
         inspects: false,
         depth: default_depth::<T>(),
         shards: None,
@@ -84,6 +109,50 @@ impl<T> Policy<T> {
     pub(crate) fn max_shards(&self) -> usize {
         self.shards
             .unwrap_or_else(|| env::parallelism().clamp(1, MAX_SHARDS))
+    }
+
+    /// Whether the numbers of items, bytes and uses make sense, each alone and together.
+    fn check_limits(&self) -> Result<(), BuildError> {
+        let range = |what, given, min, max| {
+            if given < min || given > max {
+                return Err(BuildError::OutOfRange {
+                    what,
+                    given,
+                    min,
+                    max,
+                });
+            }
+            Ok(())
+        };
+        let needs = |what, needs, there| {
+            if there {
+                Ok(())
+            } else {
+                Err(BuildError::Missing { what, needs })
+            }
+        };
+        let limits = &self.limits;
+        range("max_idle", limits.max_idle, 1, usize::MAX)?;
+        range("max_weight", limits.max_weight, 1, usize::MAX)?;
+        range("min_idle", self.min_idle, 0, limits.max_idle)?;
+        range("prefill", self.prefill, 0, limits.max_idle)?;
+        if limits.max_weight != usize::MAX {
+            needs("max_weight", "weight", limits.weight.is_some())?;
+        }
+        if let Some(uses) = self.underused_after {
+            range("discard_underused", uses, 1, usize::MAX)?;
+            needs("discard_underused", "usage", self.usage.is_some())?;
+        }
+        if self.calibrator.is_some() {
+            needs("calibrate", "usage", self.usage.is_some())?;
+        }
+        Ok(())
+    }
+
+    /// Why an item goes for how it was used, if it does. Runs the user's code.
+    pub(crate) fn misused(&self, item: &T) -> Option<DiscardReason> {
+        let (usage, rules) = (self.usage.as_ref()?, self.rules.as_ref()?);
+        rules.verdict(usage(item))
     }
 
     pub(crate) fn now(&self) -> Duration {
@@ -134,6 +203,24 @@ pub enum BuildError {
     },
     /// The number of operations between rotations was zero.
     Operations,
+    /// A number of items, bytes or uses was out of its range.
+    OutOfRange {
+        /// Which number: the builder's method.
+        what: &'static str,
+        /// What was asked for.
+        given: usize,
+        /// The least that is allowed.
+        min: usize,
+        /// The most that is allowed.
+        max: usize,
+    },
+    /// Something was asked for that needs something else as well.
+    Missing {
+        /// What was asked for: the builder's method.
+        what: &'static str,
+        /// What it needs: another of the builder's methods.
+        needs: &'static str,
+    },
     /// The system would not start the [`Reaper`](crate::Reaper)'s thread.
     Reaper {
         /// What the system said.
@@ -164,6 +251,25 @@ impl fmt::Display for BuildError {
             }
             Self::Operations => {
                 f.write_str("a pool rotates after 1 operation or more, given was 0")
+            }
+            Self::OutOfRange {
+                what,
+                given,
+                min,
+                max: usize::MAX,
+            } => {
+                write!(f, "`{what}` is at least {min}, given was {given}")
+            }
+            Self::OutOfRange {
+                what,
+                given,
+                min,
+                max,
+            } => {
+                write!(f, "`{what}` is {min} to {max}, given was {given}")
+            }
+            Self::Missing { what, needs } => {
+                write!(f, "`{what}` needs `{needs}` as well")
             }
             Self::Reaper { kind } => {
                 write!(f, "the reaper's thread could not be started: {kind}")
@@ -233,6 +339,103 @@ impl<T, F> Builder<T, F> {
         self
     }
 
+    /// What an item weighs, in bytes or whatever [`max_weight`](Self::max_weight) counts in. [`Stats::weight`] has the sum.
+    ///
+    /// Asked when an item comes in and when it goes out, and must say the same both times. Runs with nothing held. If it
+    /// panics, the item is dropped; one on its way out then counts as weightless, so what it weighed stays counted.
+    ///
+    /// A pool that weighs its items, or counts them for [`max_idle`](Self::max_idle), keeps its accounts for all threads
+    /// together: a take and a put cost two atomic read-modify-writes more for each of the two.
+    ///
+    /// [`Stats::weight`]: crate::Stats::weight
+    pub fn weight(mut self, hook: impl Fn(&T) -> usize + Send + Sync + 'static) -> Self {
+        self.policy.limits.weight = Some(Box::new(hook));
+        self
+    }
+
+    /// The most that the items in the pool may weigh together, at any moment. Needs [`weight`](Self::weight). Default: no
+    /// limit.
+    ///
+    /// An item that does not fit takes the place of victims, which are about to go anyway; if there are none, it is
+    /// dropped itself.
+    pub fn max_weight(mut self, weight: usize) -> Self {
+        self.policy.limits.max_weight = weight;
+        self
+    }
+
+    /// The most items that the pool may hold, in shards and all threads' caches together, at any moment. Default: no
+    /// limit. One more takes the place of a victim, as with [`max_weight`](Self::max_weight).
+    pub fn max_idle(mut self, items: usize) -> Self {
+        self.policy.limits.max_idle = items;
+        self
+    }
+
+    /// How many items stay in the pool though nobody uses them: rotation and decay drop no more than what is above that,
+    /// the oldest first. Default: 0. [`Pool::clear`] takes these too.
+    pub fn min_idle(mut self, items: usize) -> Self {
+        self.policy.min_idle = items;
+        self
+    }
+
+    /// Makes this many items when the pool is built, as [`Pool::prefill`] does. Default: 0.
+    pub fn prefill(mut self, items: usize) -> Self {
+        self.policy.prefill = items;
+        self
+    }
+
+    /// How much of an item was used, asked of every item that comes back, before `recycle` clears it.
+    ///
+    /// Runs with nothing held: it may use the pool. If it panics, the item is dropped.
+    pub fn usage(mut self, hook: impl Fn(&T) -> Usage + Send + Sync + 'static) -> Self {
+        self.policy.usage = Some(Box::new(hook));
+        self
+    }
+
+    /// Lets items go that are too big for what they are used for: when items of about its capacity (within the same power
+    /// of two) have come back less than a quarter used for `uses` times in a row, the next one that does is dropped.
+    /// Needs [`usage`](Self::usage). Default: never.
+    ///
+    /// Capacities below 4096 are not worth while and stay.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool_core::{DiscardReason, Pool, Usage};
+    ///
+    /// let pool = Pool::builder(Vec::<u8>::new)
+    ///     .usage(|buffer| Usage { used: buffer.len(), capacity: buffer.capacity() })
+    ///     .discard_underused(8)
+    ///     .clear_up_to(usize::MAX)
+    ///     .build();
+    /// pool.put(Vec::with_capacity(64 << 20)); // once, something huge
+    /// for _ in 0..10 {
+    ///     pool.get().push(1); // and then nothing of the kind
+    /// }
+    /// assert_eq!(pool.stats().discards.by(DiscardReason::Underused), 1);
+    /// assert!(pool.take().capacity() < 4096);
+    /// ```
+    pub fn discard_underused(mut self, uses: usize) -> Self {
+        self.policy.underused_after = Some(uses);
+        self
+    }
+
+    /// Tells a [`Calibrator`] how much of each item was used, and lets items go that are bigger than it finds right.
+    /// Needs [`usage`](Self::usage). Several pools may share one.
+    pub fn calibrate(mut self, calibrator: Arc<Calibrator>) -> Self {
+        self.policy.calibrator = Some(calibrator);
+        self
+    }
+
+    /// For tests: does at random what a pool may do but seldom does. Items are dropped that could be kept, takes find
+    /// nothing or something old or come from elsewhere, and the generation turns at any time. With one thread,
+    /// the same seed does the same things.
+    ///
+    /// A program that passes its tests under several seeds relies on nothing that a pool does not promise.
+    pub fn chaos(mut self, seed: u64) -> Self {
+        self.policy.chaos = Some(Chaos::new(seed));
+        self
+    }
+
     /// How many items each thread may hold for itself, up to [`MAX_THREAD_CACHE`]. Default: 128, fewer of types
     /// above 64 bytes.
     ///
@@ -287,12 +490,15 @@ impl<T, F> Builder<T, F> {
         self.policy.gradual = yes;
         self
     }
+}
 
+impl<T, F: Fn() -> T> Builder<T, F> {
     /// The pool.
     ///
     /// # Panics
     ///
-    /// When a number is out of its range; [`try_build`](Self::try_build) returns that as an error.
+    /// When a number is out of its range, which [`try_build`](Self::try_build) returns as an error; or when the
+    /// constructor panics while the pool is filled.
     #[track_caller]
     pub fn build(self) -> Pool<T, F> {
         match self.try_build() {
@@ -308,7 +514,19 @@ impl<T, F> Builder<T, F> {
     /// [`BuildError`] names the number that is out of its range, what was given and what is allowed.
     pub fn try_build(self) -> Result<Pool<T, F>, BuildError> {
         let mut policy = self.policy;
-        policy.inspects = policy.recycle.is_some() || policy.discard_unwinding;
+        policy.check_limits()?;
+        policy.watches = policy.limits.any() || policy.chaos.is_some();
+        let (uses, calibrator) = (policy.underused_after, policy.calibrator.take());
+        if uses.is_some() || calibrator.is_some() {
+            policy.rules = Some(Box::new(Rules {
+                strikes: uses.map(Strikes::new),
+                calibrator,
+            }));
+        }
+        policy.inspects = policy.recycle.is_some()
+            || policy.discard_unwinding
+            || policy.rules.is_some()
+            || policy.watches;
         if policy.depth > MAX_THREAD_CACHE {
             return Err(BuildError::ThreadCache {
                 given: policy.depth,
@@ -334,12 +552,15 @@ impl<T, F> Builder<T, F> {
         if policy.after == Some(0) {
             return Err(BuildError::Operations);
         }
-        Ok(Pool::with_policy(self.create, policy))
+        let prefill = policy.prefill;
+        let pool = Pool::with_policy(self.create, policy);
+        pool.prefill(prefill);
+        Ok(pool)
     }
 }
 
 #[cfg(not(pool_loom))]
-impl<T: Send + 'static, F: Send + Sync + 'static> Builder<T, F> {
+impl<T: Send + 'static, F: Fn() -> T + Send + Sync + 'static> Builder<T, F> {
     /// The pool, registered, and looked after by the process's [`Reaper`](crate::Reaper) for as long as it lives: the
     /// thread is started if there is none, and ends with the last pool or handle that wants it.
     ///
@@ -403,6 +624,10 @@ impl<T> fmt::Debug for Policy<T> {
             .field("rotate_every", &self.every)
             .field("rotate_after", &self.after)
             .field("decay", &self.gradual)
+            .field("max_idle", &self.limits.max_idle)
+            .field("max_weight", &self.limits.max_weight)
+            .field("min_idle", &self.min_idle)
+            .field("chaos", &self.chaos.is_some())
             .finish_non_exhaustive()
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
+use crate::budget::Held;
 use crate::cache::{LocalCache, OpenToTake};
 use crate::discard::DiscardReason;
 use crate::guard::{Pooled, PooledOwned};
@@ -79,6 +80,8 @@ pub struct Pool<T, F = fn() -> T> {
     /// How the victims of this generation go before its end.
     #[cfg(not(pool_loom))]
     pub(crate) curve: Curve,
+    /// The accounts of a pool with limits.
+    pub(crate) held: CachePadded<Held>,
     /// Numbers the visits to the caches. Always odd, so never 0, also after a wrap.
     pub(crate) sweeps: AtomicUsize,
     /// The counts of threads without a number, and of rotations.
@@ -110,6 +113,7 @@ impl<T, F> Pool<T, F> {
                 operations: AtomicUsize::new(0),
                 #[cfg(not(pool_loom))]
                 curve: Curve::new(),
+                held: CachePadded::new(Held::new()),
                 sweeps: AtomicUsize::new(1),
                 stray: Counters::new(),
                 _items: PhantomData,
@@ -200,6 +204,7 @@ impl<T, F> Pool<T, F> {
         let mut stats = Stats {
             shards: self.shards.active(),
             generation: self.generation() as u64,
+            weight: self.held.weight(),
             ..Stats::default()
         };
         self.stray.add_to(&mut stats);

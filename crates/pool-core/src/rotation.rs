@@ -16,7 +16,7 @@ use core::time::Duration;
 use pool_chain::raw::Detached;
 
 use crate::barrier;
-use crate::cache::{BUDGET, Loot, Sweep, Take};
+use crate::cache::{Loot, Sweep, Take};
 use crate::discard::DiscardReason;
 use crate::env::Patience;
 use crate::pool::Pool;
@@ -48,10 +48,7 @@ impl<T, F> Pool<T, F> {
         });
         let loot = self.sweep(Take::Parked);
         let old = loot.into_iter().flatten();
-        self.discard_all(
-            old.chain(detached.into_iter().flatten()),
-            DiscardReason::Aged,
-        );
+        self.let_go(old.chain(detached.into_iter().flatten()));
         self.shards.collect();
     }
 
@@ -151,10 +148,10 @@ impl<T, F> Pool<T, F> {
         loot
     }
 
-    /// Turns the generation if its time has come. Called on slow paths with nothing held; `budget_spent` says
-    /// that a whole budget of fast takes lies behind the caller.
-    pub(crate) fn turn_if_due(&self, budget_spent: bool) {
-        let turns = self.turns_by_operations(budget_spent) + self.turns_by_time();
+    /// Turns the generation if its time has come. Called on slow paths with nothing held; so many operations lie
+    /// behind the caller since it last came by.
+    pub(crate) fn turn_if_due(&self, operations: usize) {
+        let turns = self.turns_by_operations(operations) + self.turns_by_time();
         for _ in 0..turns.min(2) {
             self.rotate();
         }
@@ -178,11 +175,10 @@ impl<T, F> Pool<T, F> {
         Some(Duration::from_millis(left as u64))
     }
 
-    fn turns_by_operations(&self, budget_spent: bool) -> usize {
+    fn turns_by_operations(&self, done: usize) -> usize {
         let Some(after) = self.policy.after else {
             return 0;
         };
-        let done = if budget_spent { BUDGET as usize } else { 1 };
         // ORDERING: Relaxed. A count.
         if self
             .operations

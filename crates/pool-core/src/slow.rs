@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::barrier;
 use crate::batch::Batch;
-use crate::cache::LocalCache;
+use crate::cache::{BUDGET, LocalCache};
 use crate::discard::DiscardReason;
 use crate::policy::Recycle;
 use crate::pool::Pool;
@@ -19,7 +19,7 @@ use crate::thread;
 
 impl<T, F> Pool<T, F> {
     /// The calling thread's entry, made now if need be; None for a thread without a number or without memory.
-    fn entry(&self) -> Option<&LocalCache<T>> {
+    pub(crate) fn entry(&self) -> Option<&LocalCache<T>> {
         let entry = self
             .caches
             .get_or_make(thread::lease_place(), LocalCache::new)?;
@@ -28,7 +28,7 @@ impl<T, F> Pool<T, F> {
     }
 
     /// Whether thread caches hold items here, or only counts.
-    fn caches_items(&self) -> bool {
+    pub(crate) fn caches_items(&self) -> bool {
         self.policy.depth != 0 && barrier::available()
     }
 
@@ -54,23 +54,28 @@ impl<T, F> Pool<T, F> {
     #[cold]
     #[inline(never)]
     pub(crate) fn try_take_slow(&self) -> Option<T> {
+        if self.policy.watches {
+            return self.try_take_watched();
+        }
         let entry = self.entry();
         let renewed = entry.is_some_and(LocalCache::renew_budget);
-        self.turn_if_due(renewed);
+        self.turn_if_due(if renewed { BUDGET as usize } else { 1 });
         let cache = entry.filter(|_| self.caches_items());
         if let Some(item) = cache.and_then(LocalCache::take_parked) {
             return Some(item);
         }
+        self.take_uncached(cache)
+    }
+
+    /// Takes from the shards, and leaves more in the cache.
+    pub(crate) fn take_uncached(&self, cache: Option<&LocalCache<T>>) -> Option<T> {
         let found = match cache {
             Some(cache) if Self::batch_size(self.policy.depth) > 1 => self.take_batch(cache),
             _ => self.take_one(),
         };
-        let (item, event) = match found {
-            Some(found) => found,
-            None => (self.take_victim()?, Event::VictimHit),
-        };
-        self.count(event);
-        Some(item)
+        let found = found.or_else(|| Some((self.take_victim()?, Event::VictimHit)));
+        self.count(found.as_ref().map_or(Event::Miss, |&(_, event)| event));
+        found.map(|(item, _)| item)
     }
 
     /// Takes several items from the shards, keeps one and leaves the rest in the cache.
@@ -173,6 +178,8 @@ impl<T, F> Pool<T, F> {
     pub(crate) fn put_inspected(&self, mut item: T) {
         let refused = if self.policy.discard_unwinding && std::thread::panicking() {
             DiscardReason::Unwinding
+        } else if let Some(reason) = self.policy.misused(&item) {
+            reason
         } else {
             match self
                 .policy
@@ -181,6 +188,9 @@ impl<T, F> Pool<T, F> {
                 .map(|recycle| recycle(&mut item))
             {
                 Some(Recycle::Discard) => DiscardReason::Refused,
+                Some(Recycle::Keep) | None if self.policy.watches => {
+                    return self.put_watched(item);
+                }
                 Some(Recycle::Keep) | None => {
                     let left = match self.cache() {
                         Some(cache) => cache.put(item).err(),
@@ -198,7 +208,13 @@ impl<T, F> Pool<T, F> {
     #[inline(never)]
     pub(crate) fn put_slow(&self, item: T) {
         // First, so that a turn long overdue does not take the item that has just come.
-        self.turn_if_due(false);
+        self.turn_if_due(1);
+        self.put_settled(item);
+    }
+
+    /// The same without looking whether the generation is to turn: what panics in here is a destructor or hook of
+    /// another item, and this one is in by then; or its own, and it is out.
+    pub(crate) fn put_settled(&self, item: T) {
         let cache = self.entry().filter(|_| self.caches_items());
         if let Some(item) = self.put_cached(cache, item) {
             self.shelve_one(item);
@@ -288,6 +304,9 @@ impl<T, F> Pool<T, F> {
     /// Drops an item, tells the hook why and counts it. Nothing may be held.
     pub(crate) fn discard(&self, item: T, reason: DiscardReason) {
         self.stray.discard(reason).bump_shared();
+        if self.policy.limits.any() && reason.was_in() {
+            self.strike(&item);
+        }
         if let Some(hook) = &self.policy.on_discard {
             hook(&item, reason);
         }
@@ -315,9 +334,6 @@ impl<T, F> Pool<T, F> {
 
     /// Drops what a change of generation took out of a shard.
     pub(crate) fn discard_outdated(&self, outdated: Outdated<T>) {
-        self.discard_all(
-            outdated.into_iter().flatten().flatten(),
-            DiscardReason::Aged,
-        );
+        self.let_go(outdated.into_iter().flatten().flatten());
     }
 }

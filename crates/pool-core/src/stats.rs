@@ -42,13 +42,32 @@ pub(crate) enum Event {
     Steal,
     VictimHit,
     Create,
+    /// A take that found nothing, whether an item was made for it or not.
+    Miss,
+    /// A take that the thread cache served but did not count itself.
+    CacheHit,
+}
+
+impl Event {
+    const COUNT: usize = 6;
+}
+
+/// No events yet, of any kind.
+#[cfg(not(pool_loom))]
+const fn no_counts<const N: usize>() -> [Count; N] {
+    [const { Count::new() }; N]
+}
+
+#[cfg(pool_loom)]
+fn no_counts<const N: usize>() -> [Count; N] {
+    core::array::from_fn(|_| Count::new())
 }
 
 /// The counts of one thread, or of all threads that have no cache.
 pub(crate) struct Counters {
     /// Budgets of takes granted to a thread cache.
     pub(crate) budgets: Count,
-    events: [Count; 4],
+    events: [Count; Event::COUNT],
     discards: [Count; DiscardReason::ALL.len()],
 }
 
@@ -57,16 +76,8 @@ impl Counters {
         pub(crate) const fn new() -> Self {
             Self {
                 budgets: Count::new(),
-                events: [Count::new(), Count::new(), Count::new(), Count::new()],
-                discards: [
-                    Count::new(),
-                    Count::new(),
-                    Count::new(),
-                    Count::new(),
-                    Count::new(),
-                    Count::new(),
-                    Count::new(),
-                ],
+                events: no_counts(),
+                discards: no_counts(),
             }
         }
     }
@@ -85,6 +96,8 @@ impl Counters {
         stats.steals += self.event(Event::Steal).get();
         stats.victim_hits += self.event(Event::VictimHit).get();
         stats.creates += self.event(Event::Create).get();
+        stats.misses += self.event(Event::Miss).get();
+        stats.cache_hits += self.event(Event::CacheHit).get();
         for (sum, count) in stats.discards.0.iter_mut().zip(&self.discards) {
             *sum += count.get();
         }
@@ -106,7 +119,9 @@ pub struct Stats {
     pub steals: u64,
     /// Takes served by a victim: an item saved from being dropped at the next rotation.
     pub victim_hits: u64,
-    /// Calls of the constructor: takes that found nothing.
+    /// Takes that found nothing.
+    pub misses: u64,
+    /// Calls of the constructor by takes that found nothing.
     pub creates: u64,
     /// Items dropped by the pool, by reason.
     pub discards: Discarded,
@@ -114,6 +129,9 @@ pub struct Stats {
     pub idle: usize,
     /// Of these, the items in thread caches.
     pub idle_in_caches: usize,
+    /// What the items held now weigh together; 0 for a pool without
+    /// [`Builder::weight`](crate::Builder::weight).
+    pub weight: usize,
     /// Shards in use.
     pub shards: usize,
     /// How often the generation has turned.
@@ -121,16 +139,16 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// All takes that did not have to create: the hits of every level together.
+    /// All takes that found something: the hits of every level together.
     #[must_use]
     pub fn hits(&self) -> u64 {
         self.cache_hits + self.shard_hits + self.steals + self.victim_hits
     }
 
-    /// The part of takes that did not have to create, between 0 and 1; 0 when there was none.
+    /// The part of takes that found something, between 0 and 1; 0 when there was no take.
     #[must_use]
     pub fn hit_rate(&self) -> f64 {
-        let takes = self.hits() + self.creates;
+        let takes = self.hits() + self.misses;
         if takes == 0 {
             0.0
         } else {

@@ -25,7 +25,7 @@ fn takes_are_hits_or_creations() {
     with_shapes(|shape| {
         let ledger = Ledger::new();
         let pool = shape.pool(ledger.maker());
-        let (mut takes, mut held) = (0, Vec::new());
+        let (mut takes, mut misses, mut held) = (0, 0, Vec::new());
         // A fixed pseudo-random walk: nested takes and puts, turns, clears, looks that find nothing.
         let mut random = 12345_u32;
         for step in 0..scaled(500, 10_000, 10_000) {
@@ -46,18 +46,21 @@ fn takes_are_hits_or_creations() {
                     if let Some(item) = pool.try_take() {
                         held.push(item);
                         takes += 1;
+                    } else {
+                        misses += 1;
                     }
                 }
             }
             let stats = pool.stats();
             assert_eq!(stats.hits() + stats.creates, takes, "step {step}");
+            assert_eq!(stats.misses, stats.creates + misses, "step {step}");
             assert_eq!(stats.creates, ledger.created() as u64);
             assert_eq!(stats.discards.total(), ledger.dropped() as u64);
             assert_eq!(stats.idle + held.len(), ledger.alive());
             assert!(stats.idle_in_caches <= stats.idle.min(shape.depth));
         }
         let stats = pool.stats();
-        let rate = stats.hits() as f64 / takes as f64;
+        let rate = stats.hits() as f64 / (takes + misses) as f64;
         assert!((stats.hit_rate() - rate).abs() < 1e-9);
         // Not in vain: every level had its part.
         assert_eq!(stats.cache_hits > 0, shape.depth > 0, "{stats:?}");

@@ -96,6 +96,9 @@ impl<T, F> Pool<T, F> {
         let victims: usize = lens.iter().map(|&(_, len)| len).sum();
         let start = self.curve.start(generation, victims);
         let mut surplus = victims.saturating_sub(allowed(start, left, period));
+        if self.policy.min_idle != 0 {
+            surplus = surplus.min(self.idle().saturating_sub(self.policy.min_idle));
+        }
         let mut there = victims;
         for (number, len) in lens {
             // The same part of each shard, as nobody knows which one's are older.
