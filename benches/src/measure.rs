@@ -130,6 +130,12 @@ impl Entrant {
         self
     }
 
+    /// The number of operations, if it is fixed.
+    #[must_use]
+    pub fn fixed(&self) -> Option<u64> {
+        (self.operations != 0).then_some(self.operations)
+    }
+
     /// As [`of`](Self::of).
     pub fn fix(&mut self, operations: u64) {
         self.operations = operations;

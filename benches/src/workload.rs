@@ -14,7 +14,9 @@ use crate::item::{Block, Buffer, Costly, Item, costly_made};
 use crate::measure::{Entrant, SHORT, Sample, on_this_thread, on_threads};
 use crate::pool::limits::{LocalCell, LocalStack, Malloc, Mimalloc};
 use crate::pool::ours::{Local, NoCache, Recycling, Static, StaticGuard};
-use crate::pool::rivals::{Locked, Opool, Parked, Place, Regex, RegexOther};
+use crate::pool::rivals::{
+    Locked, Opool, Parked, Place, Regex, RegexOther, SharkGlobal, SharkLocal, Zero,
+};
 use crate::pool::{ByValue, Contender, leaked, turn, work as pools};
 use crate::ring::contenders::{
     Array, Chain, Concurrent, Crossbeam, Dequeue, Rtrb, St3Fifo, St3Lifo,
@@ -118,6 +120,21 @@ macro_rules! all_alone {
     };
 }
 
+/// The contenders that know only buffers.
+fn for_buffers(
+    mimalloc: fn(&Mimalloc, u64),
+    local: fn(&SharkLocal, u64),
+    global: fn(&SharkGlobal, u64),
+    zero: fn(&Zero, u64),
+) -> Vec<Entrant> {
+    vec![
+        alone::<Buffer, _>(mimalloc),
+        alone::<Buffer, _>(local),
+        alone::<Buffer, _>(global),
+        alone::<Buffer, _>(zero),
+    ]
+}
+
 /// All pools and their like, on several threads.
 macro_rules! all_together {
     ($item:ty, $threads:expr, $work:ident) => {
@@ -157,7 +174,14 @@ fn and_go(
 }
 
 fn hot_on(threads: usize, go: &MaybeGo) -> Vec<Entrant> {
-    and_go(all_together!(Buffer, threads, hot), go, "hot", threads)
+    let mut entrants = all_together!(Buffer, threads, hot);
+    entrants.extend([
+        together::<Buffer, Mimalloc>(threads, pools::hot::<Buffer, _>),
+        together::<Buffer, SharkLocal>(threads, pools::hot::<Buffer, _>),
+        together::<Buffer, SharkGlobal>(threads, pools::hot::<Buffer, _>),
+        together::<Buffer, Zero>(threads, pools::hot::<Buffer, _>),
+    ]);
+    and_go(entrants, go, "hot", threads)
 }
 
 /// A ring whose owner is alone, above some values that stay.
@@ -419,7 +443,7 @@ pub const WORKLOADS: &[Workload] = &[
         unit: PER_PAIR,
         entrants: |go| {
             let mut entrants = all_alone!(Buffer, hot);
-            entrants.push(alone::<Buffer, Mimalloc>(pools::hot::<Buffer, _>));
+            entrants.extend(for_buffers(pools::hot, pools::hot, pools::hot, pools::hot));
             and_go(entrants, go, "hot", 1)
         },
     },
@@ -444,7 +468,12 @@ pub const WORKLOADS: &[Workload] = &[
         unit: PER_PAIR,
         entrants: |go| {
             let mut entrants = all_alone!(Buffer, nested);
-            entrants.push(alone::<Buffer, Mimalloc>(pools::nested::<Buffer, _>));
+            entrants.extend(for_buffers(
+                pools::nested,
+                pools::nested,
+                pools::nested,
+                pools::nested,
+            ));
             and_go(entrants, go, "nested", 1)
         },
     },
@@ -455,7 +484,12 @@ pub const WORKLOADS: &[Workload] = &[
         unit: PER_PAIR,
         entrants: |go| {
             let mut entrants = all_alone!(Buffer, burst);
-            entrants.push(alone::<Buffer, Mimalloc>(pools::burst::<Buffer, _>));
+            entrants.extend(for_buffers(
+                pools::burst,
+                pools::burst,
+                pools::burst,
+                pools::burst,
+            ));
             and_go(entrants, go, "burst", 1)
         },
     },

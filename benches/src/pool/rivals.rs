@@ -8,7 +8,7 @@ use lockfree_object_pool::{LinearObjectPool, LinearReusable};
 use opool::{PoolAllocator, RefGuard};
 
 use super::{ByValue, Contender, Hold, by_value};
-use crate::item::Item;
+use crate::item::{Buffer, Item, SIZE};
 
 /// Room in those that need to be told.
 const CAPACITY: usize = 1024;
@@ -306,5 +306,130 @@ impl<T: Item> Contender<T> for sharded_slab::Pool<Place<T>> {
         let key = held.0.key();
         drop(held);
         self.clear(key);
+    }
+}
+
+/// poolshark's pools of each thread, which all containers of the same layout in the program share. They clear what comes
+/// back.
+#[derive(Debug)]
+pub struct SharkLocal;
+
+impl Contender<Buffer> for SharkLocal {
+    const NAME: &'static str = "poolshark, local";
+    const KEEPS: usize = 0;
+    type Held<'a> = poolshark::local::LPooled<Buffer>;
+
+    fn new() -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    fn take(&self) -> Self::Held<'_> {
+        let mut buffer = poolshark::local::LPooled::<Buffer>::take();
+        // It makes empty ones.
+        if buffer.capacity() == 0 {
+            *buffer = Buffer::make();
+        }
+        buffer
+    }
+
+    #[inline(always)]
+    fn put(&self, held: Self::Held<'_>) {
+        drop(held);
+    }
+}
+
+/// poolshark's pool for all threads.
+pub struct SharkGlobal(poolshark::global::Pool<Buffer>);
+
+impl fmt::Debug for SharkGlobal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharkGlobal")
+    }
+}
+
+impl Contender<Buffer> for SharkGlobal {
+    const NAME: &'static str = "poolshark, global";
+    const KEEPS: usize = 0;
+    type Held<'a> = poolshark::global::GPooled<Buffer>;
+
+    fn new() -> Self {
+        Self(poolshark::global::Pool::new(CAPACITY, 2 * SIZE))
+    }
+
+    #[inline(always)]
+    fn take(&self) -> Self::Held<'_> {
+        let mut buffer = self.0.take();
+        if buffer.capacity() == 0 {
+            *buffer = Buffer::make();
+        }
+        buffer
+    }
+
+    #[inline(always)]
+    fn put(&self, held: Self::Held<'_>) {
+        drop(held);
+    }
+}
+
+/// zeropool, which pools buffers of bytes and nothing else. Its quickest way is used, which does not fill them with zeros.
+pub struct Zero(zeropool::ZeroPool);
+
+impl fmt::Debug for Zero {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Zero")
+    }
+}
+
+/// A buffer of zeropool's.
+pub struct ZeroHeld<'a> {
+    start: *mut u64,
+    _buffer: zeropool::BufUninit<'a>,
+}
+
+impl fmt::Debug for ZeroHeld<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ZeroHeld").field(&self.start).finish()
+    }
+}
+
+impl Hold for ZeroHeld<'_> {
+    #[inline(always)]
+    fn touch(&mut self) {
+        std::hint::black_box(self.start);
+    }
+
+    fn mark(&mut self, mark: u64) {
+        // SAFETY: the buffer is `SIZE` bytes and lent to us.
+        unsafe { self.start.write_unaligned(mark) };
+    }
+
+    fn marked(&self) -> u64 {
+        // SAFETY: as above; a workload reads the mark only after it has set it.
+        unsafe { self.start.read_unaligned() }
+    }
+}
+
+impl Contender<Buffer> for Zero {
+    const NAME: &'static str = "zeropool";
+    const KEEPS: usize = 0;
+    type Held<'a> = ZeroHeld<'a>;
+
+    fn new() -> Self {
+        Self(zeropool::ZeroPool::new())
+    }
+
+    #[inline(always)]
+    fn take(&self) -> ZeroHeld<'_> {
+        let mut buffer = self.0.alloc_uninit(SIZE);
+        ZeroHeld {
+            start: buffer.as_uninit_mut().as_mut_ptr().cast(),
+            _buffer: buffer,
+        }
+    }
+
+    #[inline(always)]
+    fn put<'a>(&'a self, held: ZeroHeld<'a>) {
+        drop(held);
     }
 }

@@ -1,6 +1,6 @@
 //! What turning the generation costs, and what a pool's first use does: single calls, timed one by one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use pool_core::Pool;
 
@@ -33,12 +33,28 @@ fn median_of(once: impl Fn() -> u64) -> Sample {
     }
 }
 
+/// Drives everything out of the caches. A generation lasts many seconds, so whoever turns it finds them cold, and a pool
+/// that has just been filled with many items has driven out more than one with few.
+fn cool() {
+    const LINE: usize = 64;
+    thread_local! {
+        static OTHER: RefCell<Vec<u8>> = RefCell::new(vec![0; 96 << 20]);
+    }
+    OTHER.with_borrow_mut(|other| {
+        for byte in other.iter_mut().step_by(LINE) {
+            *byte = byte.wrapping_add(1);
+        }
+        std::hint::black_box(other);
+    });
+}
+
 fn one_rotation(items: u64) -> u64 {
     let pool: Pool<u64> = Pool::builder((|| 0) as fn() -> u64)
         .rotate_manually()
         .build();
     (0..items).for_each(|item| pool.put(item));
     assert_eq!(pool.stats().idle as u64, items, "the pool keeps all");
+    cool();
     let start = thread_cpu();
     pool.rotate();
     let took = thread_cpu() - start;
@@ -73,6 +89,7 @@ fn one_rotation_that_drops(items: u64) -> u64 {
     (0..items).for_each(|item| pool.put((item, Witness)));
     pool.rotate();
     FIRST_DROP.set(None);
+    cool();
     let start = thread_cpu();
     pool.rotate();
     let first = FIRST_DROP.take().expect("idle for two rotations");
