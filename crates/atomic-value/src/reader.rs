@@ -1,38 +1,80 @@
 //! Readers that remember: one load to see that nothing has changed.
 
 use std::fmt;
-use std::mem;
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
 use std::ptr;
 
 use crate::env::Arc;
 use crate::value::AtomicValue;
 
-/// What a reader loaded last.
-struct Cached<T>(Option<Arc<T>>);
+/// What a reader loaded last: the raw form of an `Option<Arc<T>>`, so that a look compares two words.
+struct Cached<T> {
+    /// Made by `Arc::into_raw`, and one count is ours; null for none.
+    seen: *const T,
+    _held: PhantomData<Arc<T>>,
+}
+
+// SAFETY: as an `Arc<T>`, which is what it is.
+unsafe impl<T: Send + Sync> Send for Cached<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Cached<T> {}
 
 impl<T> Cached<T> {
+    fn new(held: Option<Arc<T>>) -> Self {
+        Self {
+            seen: held.map_or(ptr::null(), Arc::into_raw),
+            _held: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn get(&self) -> Option<&T> {
+        // SAFETY: null, or the value that we hold and do not let go of while it is borrowed from us.
+        unsafe { self.seen.as_ref() }
+    }
+
     #[inline]
     fn load(&mut self, source: &AtomicValue<T>) -> Option<&T> {
         // We hold what is at that address, so nothing else can be there (C1).
-        let current = self
-            .0
-            .as_ref()
-            .is_some_and(|held| ptr::eq(Arc::as_ptr(held), source.address()));
-        if !current {
-            self.refresh(source);
+        if !ptr::eq(self.seen, source.address()) {
+            // By value and not through `&mut self`, so that the reader can stay in registers.
+            let old = mem::replace(self, Self::anew(source));
+            // May run a destructor, which finds us complete.
+            old.release();
         }
-        self.0.as_deref()
+        self.get()
     }
 
-    /// Loads anew, unless there is nothing to load.
     #[cold]
-    fn refresh(&mut self, source: &AtomicValue<T>) {
-        if self.0.is_none() && source.address().is_null() {
-            return;
+    #[inline(never)]
+    fn anew(source: &AtomicValue<T>) -> Self {
+        Self::new(source.load_arc())
+    }
+
+    /// Lets go of the value.
+    #[cold]
+    #[inline(never)]
+    fn release(self) {}
+}
+
+impl<T> Drop for Cached<T> {
+    fn drop(&mut self) {
+        if !self.seen.is_null() {
+            // SAFETY: from `into_raw`, and the count is ours to give up, once.
+            drop(unsafe { Arc::from_raw(self.seen) });
         }
-        let old = mem::replace(&mut self.0, source.load_arc());
-        // May run a destructor, which finds us complete.
-        drop(old);
+    }
+}
+
+impl<T> Clone for Cached<T> {
+    fn clone(&self) -> Self {
+        if self.seen.is_null() {
+            return Self::new(None);
+        }
+        // SAFETY: from `into_raw`; the count stays ours, because this one is never dropped.
+        let held = ManuallyDrop::new(unsafe { Arc::from_raw(self.seen) });
+        Self::new(Some(Arc::clone(&held)))
     }
 }
 
@@ -64,7 +106,7 @@ impl<'a, T> Reader<'a, T> {
     pub(crate) fn new(source: &'a AtomicValue<T>) -> Self {
         Self {
             source,
-            cached: Cached(source.load_arc()),
+            cached: Cached::new(source.load_arc()),
         }
     }
 
@@ -81,7 +123,7 @@ impl<'a, T> Reader<'a, T> {
 
     /// Lets go of the value that it loaded last, until the next load.
     pub fn release(&mut self) {
-        drop(self.cached.0.take());
+        mem::replace(&mut self.cached, Cached::new(None)).release();
     }
 
     /// The value that this reader reads.
@@ -95,14 +137,14 @@ impl<T> Clone for Reader<'_, T> {
     fn clone(&self) -> Self {
         Self {
             source: self.source,
-            cached: Cached(self.cached.0.clone()),
+            cached: self.cached.clone(),
         }
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Reader<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Reader").field(&self.cached.0).finish()
+        f.debug_tuple("Reader").field(&self.cached.get()).finish()
     }
 }
 
@@ -125,7 +167,7 @@ pub struct OwnedReader<T> {
 
 impl<T> OwnedReader<T> {
     pub(crate) fn new(source: std::sync::Arc<AtomicValue<T>>) -> Self {
-        let cached = Cached(source.load_arc());
+        let cached = Cached::new(source.load_arc());
         Self { source, cached }
     }
 
@@ -137,7 +179,7 @@ impl<T> OwnedReader<T> {
 
     /// Lets go of the value that it loaded last, until the next load.
     pub fn release(&mut self) {
-        drop(self.cached.0.take());
+        mem::replace(&mut self.cached, Cached::new(None)).release();
     }
 
     /// The value that this reader reads.
@@ -151,13 +193,15 @@ impl<T> Clone for OwnedReader<T> {
     fn clone(&self) -> Self {
         Self {
             source: std::sync::Arc::clone(&self.source),
-            cached: Cached(self.cached.0.clone()),
+            cached: self.cached.clone(),
         }
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for OwnedReader<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("OwnedReader").field(&self.cached.0).finish()
+        f.debug_tuple("OwnedReader")
+            .field(&self.cached.get())
+            .finish()
     }
 }
