@@ -34,6 +34,14 @@ impl Crate {
     pub(crate) fn ident(&self) -> String {
         self.name.replace('-', "_")
     }
+
+    /// The features that bring in other crates, if it has some.
+    pub(crate) fn optional_features(&self) -> Option<&'static str> {
+        match self.name.as_str() {
+            "pool-core" => Some("bytes,metrics,tracing"),
+            _ => None,
+        }
+    }
 }
 
 impl Workspace {

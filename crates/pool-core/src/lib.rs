@@ -3,6 +3,7 @@
 mod barrier;
 mod batch;
 mod budget;
+mod buffers;
 mod cache;
 mod chaos;
 mod clock;
@@ -11,6 +12,8 @@ mod compile_fail;
 pub mod design;
 mod discard;
 mod env;
+#[cfg(feature = "metrics")]
+mod export;
 mod guard;
 mod moves;
 mod policy;
@@ -34,6 +37,7 @@ mod table;
 mod thread;
 mod usage;
 
+pub use buffers::{BufferPool, BufferPoolBuilder, PooledBuffer};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use discard::DiscardReason;
 pub use guard::{Pooled, PooledOwned};

@@ -71,7 +71,7 @@ pub(crate) struct Policy<T> {
     pub(crate) every: Option<Duration>,
     /// How many operations a generation lasts.
     pub(crate) after: Option<usize>,
-    clock: Option<Arc<dyn Clock>>,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
     /// Whether victims go a few at a time when there is somebody to see to it.
     pub(crate) gradual: bool,
     /// Keeps the thread alive as long as the pool.

@@ -50,6 +50,13 @@ impl<T, F> Pool<T, F> {
         let old = loot.into_iter().flatten();
         self.let_go(old.chain(detached.into_iter().flatten()));
         self.shards.collect();
+        // With nothing held: a subscriber is the program's own code.
+        #[cfg(feature = "tracing")]
+        tracing::debug!(
+            generation,
+            idle = self.idle(),
+            "the pool's generation turned"
+        );
     }
 
     /// Keeps what came out of a shard until nothing is held; drops it now if there is no memory for that.
@@ -108,6 +115,8 @@ impl<T, F> Pool<T, F> {
             DiscardReason::Cleared,
         );
         self.shards.collect();
+        #[cfg(feature = "tracing")]
+        tracing::debug!(idle = self.idle(), "the pool was cleared");
     }
 
     /// Visits all caches and takes items out of them.

@@ -139,6 +139,38 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Adds another pool's numbers.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self {
+            cache_hits,
+            shard_hits,
+            steals,
+            victim_hits,
+            misses,
+            creates,
+            discards,
+            idle,
+            idle_in_caches,
+            weight,
+            shards,
+            generation,
+        } = other;
+        self.cache_hits += cache_hits;
+        self.shard_hits += shard_hits;
+        self.steals += steals;
+        self.victim_hits += victim_hits;
+        self.misses += misses;
+        self.creates += creates;
+        for (sum, count) in self.discards.0.iter_mut().zip(&discards.0) {
+            *sum += count;
+        }
+        self.idle += idle;
+        self.idle_in_caches += idle_in_caches;
+        self.weight += weight;
+        self.shards += shards;
+        self.generation += generation;
+    }
+
     /// All takes that found something: the hits of every level together.
     #[must_use]
     pub fn hits(&self) -> u64 {

@@ -46,6 +46,13 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             &which,
         ));
     }
+    for krate in workspace.crates() {
+        if let Some(features) = krate.optional_features() {
+            let name = &krate.name;
+            let which = format!("-p {name} --features {features} --all-targets");
+            steps.push(clippy(format!("clippy {name}, all features"), &which));
+        }
+    }
     steps.extend(loom::lint(workspace));
     steps.push(
         Step::cargo("rustdoc", "doc --no-deps")

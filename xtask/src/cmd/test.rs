@@ -74,6 +74,11 @@ pub(super) fn alone(krate: &Crate) -> Vec<Step> {
             &which,
         ));
     }
+    if let Some(features) = krate.optional_features() {
+        let which = format!("-p {name} --features {features}");
+        steps.push(tests(format!("test {name}, all features"), &which));
+        steps.push(doctests(format!("doctest {name}, all features"), &which));
+    }
     steps
 }
 

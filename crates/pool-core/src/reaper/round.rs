@@ -47,6 +47,12 @@ pub(super) fn tend_all(first: &mut Option<Payload>) -> Option<Duration> {
 
 /// Has all registered pools react.
 pub(super) fn relieve_all(pressure: Pressure, first: &mut Option<Payload>) {
+    #[cfg(feature = "tracing")]
+    if pressure != Pressure::None {
+        guarded(first, || {
+            tracing::info!(?pressure, "pools react to memory pressure")
+        });
+    }
     for member in registry::members() {
         guarded(first, || {
             member.visit(|pool| match pressure {
