@@ -155,7 +155,7 @@ fn fact(name: &str, value: Option<&str>) -> Option<Worlds> {
         ("pool_loom", None) | ("feature", Some("loom")) => Worlds::LOOM,
         // Indices are narrowed by hand, for single models.
         ("pool_index_bits", Some(_)) => Worlds::NONE,
-        ("feature", Some("alloc" | "std")) => Worlds::ALL,
+        ("feature", Some("alloc" | "std" | "bytes" | "metrics" | "tracing")) => Worlds::ALL,
         ("miri", None) => Worlds::MIRI,
         ("windows", None) | ("target_os", Some("windows")) => Worlds::WINDOWS,
         ("unix", None) => Worlds::ALL.without(Worlds::WINDOWS),
