@@ -97,7 +97,7 @@ pub fn report(data: &Data) -> Page {
          the burst it is fifty times as many. Every five steps the generation turns: `rotate()` here, a collection in Go, \
          nothing elsewhere; freed memory is then returned to the system at once in all of them.\n\n",
     );
-    let memory = plot(&mut pictures, "memory.svg", memory_plot(data));
+    let memory = plot(&mut pictures, "memory-over-time.svg", memory_plot(data));
     text.push_str(&memory);
     text.push_str(&memory_table(data));
     text.push_str(&footer(data));
@@ -607,6 +607,9 @@ mod tests {
     #[test]
     fn every_picture_of_the_page_is_drawn() {
         let page = report(&data());
+        let files: std::collections::HashSet<_> =
+            page.pictures.iter().map(|(file, _)| file).collect();
+        assert_eq!(files.len(), page.pictures.len(), "two pictures of one name");
         let named: Vec<_> = page
             .text
             .split("](")

@@ -124,7 +124,7 @@ impl Scale {
             }
             Self::Logarithmic => {
                 let (from, to) = (low.log10().floor() as i32, high.log10().ceil() as i32);
-                let fine = to - from <= 2;
+                let fine = to - from <= 3;
                 let parts: &[f64] = if fine { &[1.0, 2.0, 5.0] } else { &[1.0] };
                 (from..=to)
                     .flat_map(|power| parts.iter().map(move |part| part * 10f64.powi(power)))
@@ -195,7 +195,7 @@ pub fn lines(about: &Lines<'_>, series: &[Series]) -> String {
             .iter()
             .map(|(across, up)| (x(*across), y(*up)))
             .collect();
-        picture.curve(&points, colour);
+        picture.curve(&points, number);
         if points.len() < 12 {
             points.iter().for_each(|point| picture.dot(*point, colour));
         }

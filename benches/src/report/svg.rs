@@ -10,7 +10,7 @@ const STYLE: &str = "\
 text{font:13px system-ui,sans-serif;fill:#1f2328}.small{font-size:11px;fill:#59636e}.title{font-size:15px;font-weight:600}\
 .end{text-anchor:end}.middle{text-anchor:middle}.back{fill:#fff}.grid{stroke:#d1d9e0;stroke-width:1}\
 .axis{stroke:#59636e;stroke-width:1}.ours{fill:#0969da}.worse{fill:#8c959f}.better{fill:#bc4c00}.spread{stroke:#1f2328;stroke-width:1.5}\
-.line{fill:none;stroke-width:2}.s0{stroke:#0969da}.s1{stroke:#bc4c00}.s2{stroke:#1a7f37}.s3{stroke:#8250df}.s4{stroke:#bf3989}\
+.line{fill:none;stroke-width:2}.broken{stroke-dasharray:6 4}.s0{stroke:#0969da}.s1{stroke:#bc4c00}.s2{stroke:#1a7f37}.s3{stroke:#8250df}.s4{stroke:#bf3989}\
 .s5{stroke:#9a6700}.s6{stroke:#57606a}.s7{stroke:#1b7c83}.s8{stroke:#cf222e}.s9{stroke:#6e7781}\
 .f0{fill:#0969da}.f1{fill:#bc4c00}.f2{fill:#1a7f37}.f3{fill:#8250df}.f4{fill:#bf3989}.f5{fill:#9a6700}.f6{fill:#57606a}\
 .f7{fill:#1b7c83}.f8{fill:#cf222e}.f9{fill:#6e7781}\
@@ -73,7 +73,11 @@ impl Picture {
     }
 
     /// A line through points.
-    pub fn curve(&mut self, points: &[(f64, f64)], colour: usize) {
+    ///
+    /// Where there are more lines than colours, those of the second round are broken.
+    pub fn curve(&mut self, points: &[(f64, f64)], number: usize) {
+        let colour = number % COLOURS;
+        let broken = if number < COLOURS { "" } else { " broken" };
         let list: Vec<_> = points
             .iter()
             .map(|(x, y)| format!("{x:.1},{y:.1}"))
@@ -81,7 +85,7 @@ impl Picture {
         let list = list.join(" ");
         let _ = writeln!(
             self.body,
-            "<polyline points=\"{list}\" class=\"line s{colour}\"/>"
+            "<polyline points=\"{list}\" class=\"line s{colour}{broken}\"/>"
         );
     }
 

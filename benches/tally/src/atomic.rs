@@ -80,6 +80,27 @@ macro_rules! counted {
                 self.compare_exchange(current, new, success, failure)
             }
 
+            /// As in `core`: a load, and an exchange for each attempt.
+            ///
+            /// # Errors
+            ///
+            /// What is there, when there is nothing to make of it.
+            pub fn fetch_update(
+                &self,
+                set: Ordering,
+                fetch: Ordering,
+                mut change: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                let mut seen = self.load(fetch);
+                while let Some(new) = change(seen) {
+                    match self.compare_exchange(seen, new, set, fetch) {
+                        Ok(old) => return Ok(old),
+                        Err(now) => seen = now,
+                    }
+                }
+                Err(seen)
+            }
+
             /// As in `core`: whoever has it to himself does not share it.
             pub fn get_mut(&mut self) -> &mut $value {
                 self.0.get_mut()
