@@ -30,7 +30,7 @@ use crate::stats::Counters;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
 
 /// The room that a cache begins with. It doubles when its thread turns out to take more than that.
-const FIRST_DEPTH: usize = 32;
+const FIRST_DEPTH: usize = 64;
 
 /// How many takes may pass between two looks at the clock.
 pub(crate) const BUDGET: u32 = 1024;
@@ -335,7 +335,15 @@ impl<T> LocalCache<T> {
         .flatten()
     }
 
-    /// How many items there is room for; 0 when revoked. For the owner.
+    /// How many items there is room for, or would be after `furnish`. For the owner.
+    pub(crate) fn room(&self, limit: usize) -> usize {
+        match self.capacity() {
+            0 => limit.min(FIRST_DEPTH),
+            capacity => capacity,
+        }
+    }
+
+    /// How many items there is room for; 0 when revoked.
     pub(crate) fn capacity(&self) -> usize {
         self.inside(|stack, _| stack.capacity).unwrap_or(0)
     }

@@ -94,7 +94,7 @@
 //! table, which frees nothing before it is dropped, still holds the cache. The thread forgets the pair before it gives
 //! its place back, so the cache is nobody else's.
 //!
-//! The room begins with 32 places and doubles when a thread has taken all that it had and its shard has more for
+//! The room begins with 64 places and doubles when a thread has taken all that it had and its shard has more for
 //! it: a thread that only puts, or that uses one item at a time, stays small.
 //!
 //! # Shards

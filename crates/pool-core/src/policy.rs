@@ -439,7 +439,7 @@ impl<T, F> Builder<T, F> {
     /// How many items each thread may hold for itself, up to [`MAX_THREAD_CACHE`]. Default: 128, fewer of types
     /// above 64 bytes.
     ///
-    /// A thread begins with room for 32 at most and gets more when it has taken all that it had and the pool has
+    /// A thread begins with room for 64 at most and gets more when it has taken all that it had and the pool has
     /// more for it, so a thread that only puts keeps few.
     ///
     /// With 0 there is no thread cache: memory then follows CPUs and not threads, at the price of two atomic

@@ -82,7 +82,7 @@ impl<T, F> Pool<T, F> {
     fn take_batch(&self, cache: &LocalCache<T>) -> Option<(T, Event)> {
         let mut batch = Batch::new();
         let mut event = Event::ShardHit;
-        let max = Self::batch_size(cache.capacity());
+        let max = Self::batch_size(cache.room(self.policy.depth));
         self.with_home(|shard, primary| {
             shard.pop(primary, max, &mut batch);
             batch.len() != 0
@@ -235,7 +235,7 @@ impl<T, F> Pool<T, F> {
             Err(item) => item,
         };
         let mut batch = Batch::new();
-        let parked = cache.spill(Self::batch_size(cache.capacity()), &mut batch);
+        let parked = cache.spill(Self::batch_size(cache.room(self.policy.depth)), &mut batch);
         let refused = cache.put(item).err();
         if batch.len() != 0 {
             self.shelve(batch, parked);

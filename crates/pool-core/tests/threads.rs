@@ -378,3 +378,33 @@ fn pools_that_take_turns() {
     let stats = kept.stats();
     assert_eq!((stats.creates, stats.shard_hits, stats.steals), (0, 0, 0));
 }
+
+/// One thread that only takes and one that only puts: items cross in batches, so that the one who takes finds most
+/// of them in its own cache.
+#[test]
+fn those_who_only_take_find_batches() {
+    let pool = Pool::new(|| 0usize);
+    let (there, arrived) = channel::<Vec<usize>>();
+    let (back, empty) = channel();
+    (0..4).for_each(|_| back.send(Vec::new()).unwrap());
+    let rounds = scaled(5, 100, 1000);
+    thread::scope(|scope| {
+        let pool = &pool;
+        scope.spawn(move || {
+            for mut batch in empty.iter().take(rounds) {
+                batch.extend((0..128).map(|_| pool.take()));
+                there.send(batch).unwrap();
+            }
+        });
+        for mut batch in arrived {
+            batch.drain(..).for_each(|item| pool.put(item));
+            let _ = back.send(batch);
+        }
+    });
+    let stats = pool.stats();
+    let takes = stats.hits() + stats.creates;
+    assert_eq!(takes, 128 * rounds as u64);
+    // How many items the two have between them depends on who runs when; that they move in batches does not.
+    let slow = stats.shard_hits + stats.steals;
+    assert!(4 * slow <= takes, "{stats:?}");
+}
