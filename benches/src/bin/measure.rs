@@ -115,6 +115,7 @@ fn parse() -> Result<Option<Options>, String> {
 
 fn run(options: &Options) -> ExitCode {
     let start = Instant::now();
+    let load = data::load();
     let go = if options.go { start_go() } else { None };
     let mut data = Data::default();
     let mut missed = Vec::new();
@@ -162,7 +163,7 @@ fn run(options: &Options) -> ExitCode {
     if options.report {
         data.memory = lives(&go);
         let version = go.as_ref().and_then(|_| go::version());
-        data.run = data::this_run(version, options.rounds);
+        data.run = data::this_run(version, options.rounds, load);
         return finish(report::save(&data).and_then(|()| report::draw()));
     }
     if missed.is_empty() {

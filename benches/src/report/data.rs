@@ -164,9 +164,16 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
+/// How many programs wanted to run in the last minute: asked before a run begins, it says what else was going on.
+#[must_use]
+pub fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("unknown").to_owned()
+}
+
 /// What there is to know of this run.
 #[must_use]
-pub fn this_run(go: Option<String>, rounds: usize) -> Vec<(String, String)> {
+pub fn this_run(go: Option<String>, rounds: usize, load: String) -> Vec<(String, String)> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");
     let value = |name: &str| {
@@ -219,6 +226,7 @@ pub fn this_run(go: Option<String>, rounds: usize) -> Vec<(String, String)> {
         ),
         ("commit", commit),
         ("command", "cargo xtask bench --report".to_owned()),
+        ("load average at the start", load),
         (
             "rounds",
             format!(

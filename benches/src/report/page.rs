@@ -397,8 +397,8 @@ fn rotation_plot(data: &Data) -> (String, String) {
         title: "How long a rotation takes until destructors run",
         across: "items in the pool",
         upwards: "ns of CPU time",
-        scales: (Scale::Logarithmic, Scale::Logarithmic),
-        places: &[],
+        scales: (Scale::Logarithmic, Scale::Linear),
+        places: &SIZES.map(|(_, n)| n),
     };
     (
         "Rotation pause against the number of items".to_owned(),
@@ -533,13 +533,13 @@ fn summary(data: &Data) -> String {
     let _ = writeln!(
         text,
         "\nOf {} goals {hold} hold and {} fall short: [where we lose](docs/benchmarks/README.md#where-we-lose). A thread-local cell or\n\
-         `Vec` is the limit, not a rival: nobody else can reach what lies in it. {}; commit {};\n\
-         all workloads, pictures and raw figures are in [docs/benchmarks](docs/benchmarks/README.md), the method in\n\
-         [docs/PERFORMANCE.md](docs/PERFORMANCE.md).",
+         `Vec` is the limit, not a rival: nobody else can reach what lies in it. All workloads, pictures and raw figures are in\n\
+         [docs/benchmarks](docs/benchmarks/README.md), the method in [docs/PERFORMANCE.md](docs/PERFORMANCE.md).\n\
+         Measured at commit {} on: {}.",
         verdicts.len(),
         verdicts.len() - hold,
-        capital(data.note("machine")),
         data.note("commit"),
+        data.note("machine"),
     );
     text
 }
