@@ -27,6 +27,8 @@ pub(crate) struct Crate {
     pub(crate) has_default_features: bool,
     /// Whether it has models for loom.
     pub(crate) has_models: bool,
+    /// The crates of this workspace that it is built on, directly.
+    pub(crate) needs: Vec<String>,
 }
 
 impl Crate {
@@ -69,19 +71,21 @@ impl Workspace {
                 has_models: dir.join("tests").join("loom.rs").exists(),
                 dir,
                 name,
+                needs: Vec::new(),
             });
         }
         // Lower layers first: what fails there explains what fails above.
         let names: Vec<String> = crates.iter().map(|krate| krate.name.clone()).collect();
-        crates.sort_by_cached_key(|krate| {
-            let manifest = read(&krate.dir.join("Cargo.toml")).unwrap_or_default();
+        for krate in &mut crates {
+            let manifest = read(&krate.dir.join("Cargo.toml"))?;
             let below = |name: &&String| {
                 let line = format!("\n{name}");
                 manifest.contains(&format!("{line}.workspace"))
                     || manifest.contains(&format!("{line} = "))
             };
-            (names.iter().filter(below).count(), krate.name.clone())
-        });
+            krate.needs = names.iter().filter(below).cloned().collect();
+        }
+        crates.sort_by_cached_key(|krate| (krate.needs.len(), krate.name.clone()));
         let target = target_directory(&root)?;
         Ok(Self {
             root,
@@ -114,6 +118,16 @@ impl Workspace {
     /// One of them.
     pub(crate) fn krate(&self, name: &str) -> Option<&Crate> {
         self.crates.iter().find(|krate| krate.name == name)
+    }
+
+    /// Whether the crate is built on `name`, directly or not.
+    pub(crate) fn is_above(&self, krate: &Crate, name: &str) -> bool {
+        krate.needs.iter().any(|need| {
+            need == name
+                || self
+                    .krate(need)
+                    .is_some_and(|need| self.is_above(need, name))
+        })
     }
 
     /// Their names.

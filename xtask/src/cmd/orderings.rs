@@ -1,31 +1,37 @@
 //! `orderings`: whether every memory ordering earns its keep.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::Command;
 use crate::args::{Args, Flag};
 use crate::copy::Tree;
 use crate::orderings::allowed::{self, Entry};
-use crate::orderings::hunt::{self, Fate, Level, Reach};
+use crate::orderings::hunt::{self, Fate, Level, Reach, Scope};
+use crate::orderings::killers::Killers;
 use crate::orderings::sites::{Order, Site};
 use crate::orderings::{self, Mutant, Tool, plant, report, sites};
 use crate::runner::{self, Job, Options, seconds};
 use crate::step::{Invocation, Step};
 use crate::suite::{self, Program, Test};
 use crate::tools;
-use crate::workspace::{self, Workspace};
+use crate::workspace::{self, Crate, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "orderings",
-    usage: "[--crate X] [--only TEXT] [--engine TOOL] [--quick] [--list]",
+    usage: "[--crate X] [--only TEXT] [--engine TOOL] [--quick] [--remember] [--list]",
     about: "weaken each memory ordering in turn: some model or tool must object",
     details: "Weakens each `Ordering` and each fence of the crates by one step, or leaves the fence out, in a copy of the\n\
         sources, and runs the models that come by it until one fails; then Miri and ThreadSanitizer for what the\n\
         models leave. What survives fails the command, unless docs/orderings-allowed.txt gives a reason; so does an\n\
-        entry of that list that no longer survives.",
+        entry of that list that no longer survives. With --quick, each mutant meets the test that noticed it the last\n\
+        time, by docs/orderings-killers.txt, and everybody else only when that one does not object any more; what the\n\
+        list of reasons allows is believed and not run. The last line is for machines:\n\
+        `orderings: N mutants, K killed, J justified, S survived`.",
     flags: &[
         Flag {
             name: "--only",
@@ -45,7 +51,12 @@ pub(super) const COMMAND: Command = Command {
         Flag {
             name: "--quick",
             value: None,
-            about: "ask loom alone; a survivor is a failure",
+            about: "ask first who noticed it the last time, and believe the list of reasons",
+        },
+        Flag {
+            name: "--remember",
+            value: None,
+            about: "write down who noticed what, for --quick",
         },
         Flag {
             name: "--list",
@@ -59,6 +70,8 @@ pub(super) const COMMAND: Command = Command {
 
 /// The list of what may survive.
 const ALLOWED: &str = "docs/orderings-allowed.txt";
+/// The list of who notices the rest.
+const KILLERS: &str = "docs/orderings-killers.txt";
 
 /// Miri's schedules for each test.
 const SEEDS: u32 = 4;
@@ -74,6 +87,10 @@ struct Wish {
     tools: Vec<Tool>,
     /// Whether a survivor is a failure.
     judge: bool,
+    /// Whether those are asked first who are known to object.
+    quick: bool,
+    /// Whether to write down who objects.
+    remember: bool,
 }
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
@@ -90,7 +107,6 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         ("tsan", Tool::Tsan),
     ];
     let tools = match args.value("--engine") {
-        None if args.has("--quick") => vec![Tool::Loom],
         None => all.map(|(_, tool)| tool).to_vec(),
         Some(name) => match all.iter().find(|(known, _)| *known == name) {
             Some((_, tool)) => vec![*tool],
@@ -108,15 +124,25 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         only: args.value("--only").unwrap_or_default().to_owned(),
         tools,
         judge: args.value("--engine").is_none(),
+        quick: args.has("--quick"),
+        remember: args.has("--remember"),
     };
     if args.has("--list") {
         return list(workspace, &wish);
     }
-    Ok(runner::run(workspace, vec![step(wish)], Options::of(args)))
+    let line = Rc::new(RefCell::new("orderings: no figures".to_owned()));
+    let code = runner::run(
+        workspace,
+        vec![step(wish, Rc::clone(&line))],
+        Options::of(args),
+    );
+    println!("{}", line.borrow());
+    Ok(code)
 }
 
-fn step(wish: Wish) -> Step {
-    Step::check("orderings", move |job| hunt_all(job, &wish))
+/// The hunt; `line` gets its figures.
+fn step(wish: Wish, line: Rc<RefCell<String>>) -> Step {
+    Step::check("orderings", move |job| hunt_all(job, &wish, &line))
         .on_failure("write the model that is missing, weaken the ordering, or argue it in docs/orderings-allowed.txt")
 }
 
@@ -147,6 +173,15 @@ fn read_allowed(workspace: &Workspace) -> Result<Vec<Entry>, String> {
     allowed::parse(&text).map_err(|error| format!("{ALLOWED}: {error}"))
 }
 
+/// Who is known to object; nobody, if there is no list.
+fn read_killers(workspace: &Workspace) -> Result<Killers, String> {
+    let path = workspace.root().join(KILLERS);
+    if !path.exists() {
+        return Ok(Killers::default());
+    }
+    Killers::parse(&workspace::read(&path)?).map_err(|error| format!("{KILLERS}: {error}"))
+}
+
 fn list(workspace: &Workspace, wish: &Wish) -> Result<ExitCode, String> {
     let tree = Tree::read(workspace)?;
     let allowed = read_allowed(workspace)?;
@@ -163,9 +198,10 @@ fn list(workspace: &Workspace, wish: &Wish) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn hunt_all(job: &mut Job<'_>, wish: &Wish) -> Result<String, String> {
+fn hunt_all(job: &mut Job<'_>, wish: &Wish, line: &RefCell<String>) -> Result<String, String> {
     let workspace = job.workspace;
     let allowed = read_allowed(workspace)?;
+    let mut killers = read_killers(workspace)?;
     let mut tree = Tree::read(workspace)?;
     let sites = all_sites(workspace, &tree)?;
     let mutants = chosen(wish, &sites);
@@ -174,33 +210,34 @@ fn hunt_all(job: &mut Job<'_>, wish: &Wish) -> Result<String, String> {
     tree.write(&place.copy)?;
 
     let mut fates = vec![Fate::default(); mutants.len()];
-    for tool in &wish.tools {
-        let left = |fates: &[Fate]| {
-            let alive = |(mutant, fate): (&Mutant, &Fate)| {
-                fate.killed.is_none() && mutant.within_reach_of(*tool)
-            };
-            mutants.iter().zip(fates).any(alive)
-        };
-        if !left(&fates) {
-            continue;
+    if wish.quick {
+        for (mutant, fate) in mutants.iter().zip(&mut fates) {
+            fate.believed = allowed.iter().any(|entry| entry.key == mutant.key());
         }
-        let mut reach = Reach::default();
-        for level in place.levels(job, *tool)? {
-            let begun = Instant::now();
-            hunt::run(
+        for tool in &wish.tools {
+            place.hunt(
                 job,
-                &level,
+                *tool,
+                Scope::Remembered(&killers),
                 &mutants,
                 &mut fates,
-                &mut reach,
-                &place.scratch,
             )?;
-            job.say(&format!(
-                "{}: done, {}",
-                level.name,
-                seconds(begun.elapsed())
-            ));
         }
+        let quickly = fates.iter().filter(|fate| fate.killed.is_some()).count();
+        job.say(&format!(
+            "{quickly} of {} mutants noticed as before",
+            mutants.len()
+        ));
+    }
+    for tool in &wish.tools {
+        for scope in [Scope::Own, Scope::Others] {
+            place.hunt(job, *tool, scope, &mutants, &mut fates)?;
+        }
+    }
+    if wish.remember {
+        killers.learn(&orderings::mutants(&sites), &mutants, &fates);
+        fs::write(workspace.root().join(KILLERS), killers.text())
+            .map_err(|error| format!("{KILLERS}: {error}"))?;
     }
 
     let crates: Vec<&str> = wish.crates.iter().map(String::as_str).collect();
@@ -210,6 +247,7 @@ fn hunt_all(job: &mut Job<'_>, wish: &Wish) -> Result<String, String> {
     job.say(&report::table(&crates, &mutants, &fates, &allowed));
     job.say(&report::kinds(&fates));
     let count = report::count(None, &mutants, &fates, &allowed);
+    *line.borrow_mut() = count.line();
     let told = format!(
         "{} of {} mutants at {} sites killed, {} justified, {} out of reach",
         count.killed(),
@@ -246,24 +284,70 @@ impl Place {
         Ok(place)
     }
 
-    /// The levels of a tool, with its programs built.
-    fn levels(&self, job: &mut Job<'_>, tool: Tool) -> Result<Vec<Level>, String> {
+    /// Shows the mutants that are still alive to the tests of a tool, if there are any for it.
+    fn hunt(
+        &self,
+        job: &mut Job<'_>,
+        tool: Tool,
+        scope: Scope<'_>,
+        mutants: &[Mutant],
+        fates: &mut [Fate],
+    ) -> Result<(), String> {
+        let alive = |(mutant, fate): (&Mutant, &Fate)| {
+            let asked = fate.killed.is_none() && !fate.believed;
+            (asked && mutant.within_reach_of(tool)).then(|| mutant.clone())
+        };
+        let alive: Vec<Mutant> = mutants.iter().zip(fates.iter()).filter_map(alive).collect();
+        if alive.is_empty() {
+            return Ok(());
+        }
+        let workspace = job.workspace;
+        let wanted = |krate: &&Crate| match scope {
+            Scope::Own => alive.iter().any(|mutant| mutant.site.krate == krate.name),
+            Scope::Others => alive
+                .iter()
+                .any(|mutant| workspace.is_above(krate, &mutant.site.krate)),
+            Scope::Remembered(killers) => alive
+                .iter()
+                .filter_map(|mutant| killers.of(mutant))
+                .any(|killer| killer.krate == krate.name && tool.has(&killer.level)),
+        };
+        let crates: Vec<&Crate> = workspace.crates().iter().filter(wanted).collect();
+        if crates.is_empty() {
+            return Ok(());
+        }
+        let mut reach = Reach::default();
+        for level in self.levels(job, tool, &crates)? {
+            let begun = Instant::now();
+            let scratch = &self.scratch;
+            hunt::run(job, &level, scope, mutants, fates, &mut reach, scratch)?;
+            job.say(&format!(
+                "{}: done, {}",
+                level.name,
+                seconds(begun.elapsed())
+            ));
+        }
+        Ok(())
+    }
+
+    /// The levels of a tool, with the programs of these crates built.
+    fn levels(
+        &self,
+        job: &mut Job<'_>,
+        tool: Tool,
+        crates: &[&Crate],
+    ) -> Result<Vec<Level>, String> {
         match tool {
-            Tool::Loom => self.loom(job),
-            Tool::Miri => self.miri(job),
-            Tool::Tsan => self.tsan(job),
+            Tool::Loom => self.loom(job, crates),
+            Tool::Miri => self.miri(job, crates),
+            Tool::Tsan => self.tsan(job, crates),
         }
     }
 
-    fn loom(&self, job: &mut Job<'_>) -> Result<Vec<Level>, String> {
+    fn loom(&self, job: &mut Job<'_>, crates: &[&Crate]) -> Result<Vec<Level>, String> {
         let target = self.target.join("loom");
         let mut tests = Vec::new();
-        for krate in job
-            .workspace
-            .crates()
-            .iter()
-            .filter(|krate| krate.has_models)
-        {
+        for krate in crates.iter().filter(|krate| krate.has_models) {
             job.say(&format!("building the models of {}", krate.name));
             let args = [
                 "test",
@@ -338,14 +422,14 @@ impl Place {
         )
     }
 
-    fn miri(&self, job: &mut Job<'_>) -> Result<Vec<Level>, String> {
+    fn miri(&self, job: &mut Job<'_>, crates: &[&Crate]) -> Result<Vec<Level>, String> {
         let Some(nightly) = tools::nightly_with_miri() else {
             job.say("SKIPPED: miri is not installed");
             return Ok(Vec::new());
         };
         let target = self.target.join("miri");
         let mut tests = Vec::new();
-        for krate in job.workspace.crates() {
+        for krate in crates {
             job.say(&format!("building the tests of {} for Miri", krate.name));
             for test in test_files(&krate.dir) {
                 let flags =
@@ -380,7 +464,7 @@ impl Place {
         }])
     }
 
-    fn tsan(&self, job: &mut Job<'_>) -> Result<Vec<Level>, String> {
+    fn tsan(&self, job: &mut Job<'_>, crates: &[&Crate]) -> Result<Vec<Level>, String> {
         const TARGET: &str = "x86_64-unknown-linux-gnu";
         let nightly = tools::toolchain("nightly");
         let here = cfg!(all(target_arch = "x86_64", target_os = "linux"));
@@ -392,7 +476,7 @@ impl Place {
         };
         let target = self.target.join("tsan");
         let mut tests = Vec::new();
-        for krate in job.workspace.crates() {
+        for krate in crates {
             job.say(&format!(
                 "building the tests of {} for ThreadSanitizer",
                 krate.name

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::killers::Killers;
 use super::plant::{self, VARIABLE};
 use super::{Mutant, Tool};
 use crate::runner::{Job, seconds};
@@ -26,6 +27,31 @@ pub(crate) struct Level {
     pub(crate) shallow: bool,
 }
 
+/// Whose tests a mutant is shown to.
+#[derive(Clone, Copy)]
+pub(crate) enum Scope<'a> {
+    /// Those of its own crate: mostly enough, and few.
+    Own,
+    /// Those of the crates that are built on it.
+    Others,
+    /// The one that noticed it the last time.
+    Remembered(&'a Killers),
+}
+
+impl Scope<'_> {
+    /// Whether this mutant is shown to this test.
+    fn joins(self, mutant: &Mutant, test: &Test, level: &Level) -> bool {
+        let krate = &test.program.krate;
+        match self {
+            Self::Own => *krate == mutant.site.krate,
+            Self::Others => *krate != mutant.site.krate,
+            Self::Remembered(killers) => killers.of(mutant).is_some_and(|killer| {
+                killer.level == level.name && killer.krate == *krate && killer.test == test.name
+            }),
+        }
+    }
+}
+
 /// What became of a mutant.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fate {
@@ -35,6 +61,8 @@ pub(crate) struct Fate {
     pub(crate) timeouts: Vec<String>,
     /// Whether any test came by its site.
     pub(crate) reached: bool,
+    /// Nobody was asked: the list of what may survive was believed.
+    pub(crate) believed: bool,
 }
 
 /// An objection.
@@ -72,12 +100,11 @@ impl Reach {
         (test.program.krate.clone(), test.name.clone())
     }
 
-    /// Whether the test may come by one of these sites.
-    fn may(&self, test: &Test, mut sites: impl Iterator<Item = usize>) -> bool {
-        match self.0.get(&Self::place(test)) {
-            None => true,
-            Some(known) => sites.any(|site| known.contains(&site)),
-        }
+    /// Whether the test may come by this site.
+    fn may(&self, test: &Test, site: usize) -> bool {
+        self.0
+            .get(&Self::place(test))
+            .is_none_or(|known| known.contains(&site))
     }
 }
 
@@ -86,24 +113,36 @@ impl Reach {
 pub(crate) fn run(
     job: &mut Job<'_>,
     level: &Level,
+    scope: Scope<'_>,
     mutants: &[Mutant],
     fates: &mut [Fate],
     reach: &mut Reach,
     scratch: &Path,
 ) -> Result<(), String> {
+    let own: Vec<&Test> = level
+        .tests
+        .iter()
+        .filter(|test| test.name != CANARY)
+        .collect();
     let alive: Vec<usize> = (0..mutants.len())
         .filter(|index| {
-            fates[*index].killed.is_none() && mutants[*index].within_reach_of(level.tool)
+            let (mutant, fate) = (&mutants[*index], &fates[*index]);
+            fate.killed.is_none()
+                && !fate.believed
+                && mutant.within_reach_of(level.tool)
+                && own.iter().any(|test| scope.joins(mutant, test, level))
         })
         .collect();
     if alive.is_empty() {
         return Ok(());
     }
-    let sites = || alive.iter().map(|index| mutants[*index].number);
-    let tests: Vec<&Test> = level
-        .tests
-        .iter()
-        .filter(|test| test.name != CANARY && reach.may(test, sites()))
+    let tests: Vec<&Test> = own
+        .into_iter()
+        .filter(|test| {
+            let joined = alive.iter().map(|index| &mutants[*index]);
+            let mut joined = joined.filter(|mutant| scope.joins(mutant, test, level));
+            joined.any(|mutant| reach.may(test, mutant.number))
+        })
         .collect();
     let begun = Instant::now();
     job.say(&format!(
@@ -139,7 +178,12 @@ pub(crate) fn run(
     let all = alive.len();
     let results = parallel(
         &alive,
-        |worker, index| hunt(level, &tests, &mutants[*index], &log(scratch, worker)),
+        |worker, index| {
+            let mutant = &mutants[*index];
+            let joins = |(test, _): &(&Test, &Sound)| scope.joins(mutant, test, level);
+            let tests = tests.iter().copied().filter(joins).collect();
+            hunt(level, tests, mutant, &log(scratch, worker))
+        },
         |index, result| {
             done += 1;
             if let Ok((fate, time)) = result {
@@ -218,24 +262,20 @@ fn baseline(level: &Level, tests: &[&Test], scratch: &Path) -> Result<Vec<Sound>
         .collect()
 }
 
-/// Runs one mutant through the tests that come by its site, its own crate's first and the quick ones first.
+/// Runs one mutant through those of the tests that come by its site, the quick ones first.
 fn hunt(
     level: &Level,
-    tests: &[(&Test, &Sound)],
+    mut candidates: Vec<(&Test, &Sound)>,
     mutant: &Mutant,
     log: &Path,
 ) -> Result<(Fate, Duration), String> {
     let begun = Instant::now();
-    let mut candidates: Vec<(&Test, &Sound)> = tests
-        .iter()
-        .filter(|(_, sound)| sound.reached.contains(&mutant.number))
-        .copied()
-        .collect();
+    candidates.retain(|(_, sound)| sound.reached.contains(&mutant.number));
     let mut fate = Fate {
         reached: !candidates.is_empty(),
         ..Fate::default()
     };
-    candidates.sort_by_key(|(test, sound)| (test.program.krate != mutant.site.krate, sound.time));
+    candidates.sort_by_key(|(_, sound)| sound.time);
     let choice = plant::choice(mutant);
     for (test, sound) in candidates {
         for variables in &level.runs {

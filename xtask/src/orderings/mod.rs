@@ -5,10 +5,12 @@
 //! - [`plant`] rewrites a copy of the sources so that one build serves every mutant;
 //! - [`hunt`] runs the tests that reach a site until one fails;
 //! - [`allowed`] reads the list of weakenings that may go unnoticed;
+//! - [`killers`] remembers who noticed the others;
 //! - [`report`] says how it went.
 
 pub(crate) mod allowed;
 pub(crate) mod hunt;
+pub(crate) mod killers;
 pub(crate) mod plant;
 pub(crate) mod report;
 pub(crate) mod sites;
@@ -77,6 +79,17 @@ pub(crate) enum Tool {
     Loom,
     Miri,
     Tsan,
+}
+
+impl Tool {
+    /// Whether the level of this name is one of its own.
+    pub(crate) fn has(self, level: &str) -> bool {
+        level.starts_with(match self {
+            Self::Loom => "loom, ",
+            Self::Miri => "miri, ",
+            Self::Tsan => "tsan, ",
+        })
+    }
 }
 
 /// Every mutant of these sites.

@@ -20,9 +20,31 @@ pub(crate) struct Count {
     pub(crate) survived: usize,
     /// In code that no tool here runs or understands. Not among the mutants above.
     pub(crate) out_of_reach: usize,
+    /// Of those, the ones that the list gives a reason for.
+    pub(crate) excused: usize,
 }
 
 impl Count {
+    /// The line for whoever reads by machine. What no tool can run counts as justified when it is listed, and
+    /// as survived when it is not.
+    pub(crate) fn line(self) -> String {
+        let Self {
+            mutants,
+            out_of_reach,
+            justified,
+            survived,
+            excused,
+            ..
+        } = self;
+        format!(
+            "orderings: {} mutants, {} killed, {} justified, {} survived",
+            mutants + out_of_reach,
+            self.killed(),
+            justified + excused,
+            survived + out_of_reach - excused
+        )
+    }
+
     /// How many were noticed.
     pub(crate) fn killed(self) -> usize {
         self.loom + self.miri + self.tsan
@@ -31,6 +53,7 @@ impl Count {
     fn add(&mut self, mutant: &Mutant, fate: &Fate, listed: bool) {
         if !mutant.within_reach() {
             self.out_of_reach += 1;
+            self.excused += usize::from(listed);
             return;
         }
         self.mutants += 1;
@@ -149,6 +172,8 @@ pub(crate) fn survivors(mutants: &[Mutant], fates: &[Fate], allowed: &[Entry]) -
         }
         let what = if !mutant.within_reach() {
             "out of reach"
+        } else if fate.believed {
+            "not asked"
         } else if !fate.timeouts.is_empty() {
             "timed out"
         } else if !fate.reached {
@@ -225,6 +250,7 @@ mod tests {
             killed: Some(kill),
             timeouts: vec![],
             reached: true,
+            believed: false,
         }
     }
 
@@ -259,8 +285,13 @@ mod tests {
             justified: 1,
             survived: 1,
             out_of_reach: 1,
+            excused: 0,
         };
         assert_eq!(count, expected);
+        assert_eq!(
+            count.line(),
+            "orderings: 5 mutants, 2 killed, 1 justified, 2 survived"
+        );
         assert_eq!(count.killed(), 2);
         assert!(table(&["x"], &mutants, &fates, &list).contains("\nx "));
         assert!(kinds(&fates).contains("2 data race"));
