@@ -126,7 +126,7 @@ impl<T, F> Pool<T, F> {
     fn take_unaccounted(&self) -> Option<T> {
         let entry = self.cache().or_else(|| self.entry());
         let served = entry.map_or(0, |entry| entry.counters.event(Event::CacheHit).get());
-        if entry.is_none_or(|entry| entry.len() == 0) {
+        if entry.is_none_or(LocalCache::is_empty) {
             self.turn_if_due(1);
         } else if served % LOOK_EVERY == LOOK_EVERY - 1 {
             self.turn_if_due(LOOK_EVERY as usize);

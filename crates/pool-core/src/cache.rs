@@ -289,6 +289,14 @@ impl<T> LocalCache<T> {
         granted.saturating_sub(u64::from(self.budget.load(Ordering::Relaxed)))
     }
 
+    /// Whether nothing is in here.
+    pub(crate) fn is_empty(&self) -> bool {
+        // ORDERING: Relaxed. As in `len`.
+        let base = self.base.load(Ordering::Relaxed);
+        // ORDERING: Relaxed, as above.
+        self.top.load(Ordering::Relaxed) == base
+    }
+
     /// How many items are in here.
     pub(crate) fn len(&self) -> usize {
         // ORDERING: Relaxed. A statistic; zero only if nothing has come in since the holder's last store.
@@ -301,6 +309,9 @@ impl<T> LocalCache<T> {
 
     /// Takes the newest item, parked or not. For the owner.
     pub(crate) fn take_parked(&self) -> Option<T> {
+        if self.is_empty() {
+            return None;
+        }
         self.inside(|stack, len| {
             let newest = len.checked_sub(1)?;
             // ORDERING: Relaxed. Only the owner writes it; the caller has just renewed it.
@@ -506,7 +517,7 @@ impl Sweep {
     ///
     /// False when there was nothing to shut, or another sweep has the cache.
     pub(crate) fn revoke<T>(&self, cache: &LocalCache<T>) -> bool {
-        if cache.len() == 0 {
+        if cache.is_empty() {
             return false;
         }
         // ORDERING: Acquire on success, pairs with the Release in `restore`: we see what an earlier intruder did.

@@ -139,12 +139,19 @@ impl<T, F> Pool<T, F> {
         self.cache()?.open_to_take()
     }
 
+    /// The calling thread's cache, if the thread remembers it. Wait-free.
+    #[inline(always)]
+    pub(crate) fn recent(&self) -> Option<&LocalCache<T>> {
+        let recent = self.identity.recent()?;
+        // SAFETY: this thread's entry in our table, of this type and alive as long as we are (K4).
+        Some(unsafe { recent.cast().as_ref() })
+    }
+
     /// The calling thread's cache, if it has one. Wait-free.
     #[inline(always)]
     pub(crate) fn cache(&self) -> Option<&LocalCache<T>> {
-        if let Some(recent) = self.identity.recent() {
-            // SAFETY: this thread's entry in our table, of this type and alive as long as we are (K4).
-            return Some(unsafe { recent.cast().as_ref() });
+        if let Some(recent) = self.recent() {
+            return Some(recent);
         }
         seldom();
         self.caches.get(thread::place())

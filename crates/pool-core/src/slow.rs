@@ -20,6 +20,9 @@ use crate::thread;
 impl<T, F> Pool<T, F> {
     /// The calling thread's entry, made now if need be; None for a thread without a number or without memory.
     pub(crate) fn entry(&self) -> Option<&LocalCache<T>> {
+        if let Some(recent) = self.recent() {
+            return Some(recent);
+        }
         let entry = self
             .caches
             .get_or_make(thread::lease_place(), LocalCache::new)?;
@@ -44,7 +47,7 @@ impl<T, F> Pool<T, F> {
 
     /// Counts what a take came to.
     pub(crate) fn count(&self, event: Event) {
-        match self.caches.get(thread::place()) {
+        match self.cache() {
             Some(entry) => entry.counters.event(event).bump(),
             None => self.stray.event(event).bump_shared(),
         }
@@ -70,6 +73,8 @@ impl<T, F> Pool<T, F> {
     /// Takes from the shards, and leaves more in the cache.
     pub(crate) fn take_uncached(&self, cache: Option<&LocalCache<T>>) -> Option<T> {
         let found = match cache {
+            // Most misses: nothing anywhere.
+            _ if self.shards.occupied(Parity::primary(self.generation())) == 0 => None,
             Some(cache) if Self::batch_size(self.policy.depth) > 1 => self.take_batch(cache),
             _ => self.take_one(),
         };

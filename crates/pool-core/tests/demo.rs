@@ -337,9 +337,11 @@ fn a_file_that_vanishes_is_named_and_the_rest_goes_on() {
 #[cfg(unix)]
 mod unix {
     use std::ffi::OsStr;
+    use std::io::ErrorKind;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::os::unix::process::CommandExt;
+    use std::thread;
 
     use super::*;
 
@@ -364,7 +366,13 @@ mod unix {
             .current_dir("/")
             .uid(65_534)
             .gid(65_534);
-        let output = command.output();
+        // A process that another test has just forked may still hold the copy open for writing.
+        let output = loop {
+            match command.output() {
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::yield_now(),
+                output => break output,
+            }
+        };
         fs::remove_file(&copy).unwrap();
         output.unwrap().into()
     }

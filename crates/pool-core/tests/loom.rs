@@ -268,7 +268,7 @@ fn take_against_take_on_one_shard() {
 /// An item that is put is taken with everything done to it before.
 #[test]
 fn put_against_take() {
-    explore(21600, &[false, true], || {
+    explore(11400, &[false, true], || {
         let (pool, ledger) = pool(0, 1);
         let item = ledger.item();
         beside(
@@ -351,7 +351,7 @@ fn put_against_clear() {
 /// is whole.
 #[test]
 fn a_number_passes_between_running_threads() {
-    explore(1100, &[false, true], || {
+    explore(1060, &[false, true], || {
         let (pool, ledger) = pool(2, 1);
         let item = ledger.item();
         let (first, second) = (pool.clone(), pool.clone());
