@@ -21,7 +21,7 @@ Options:
   --report       write docs/benchmarks and the README's summary
   --redraw       the same from the figures of the last report, without measuring
   --filter TEXT  only workloads with this in their name
-  --rounds N     rounds of each contest (at least 7; default 15, with --quick 11)
+  --rounds N     rounds of each contest (at least 7; default 11, with --quick 21)
   --no-go        leave Go out even where it is installed
   --list         show the workloads
 
@@ -108,7 +108,7 @@ fn parse() -> Result<Option<Options>, String> {
         return Err("a report is of everything".to_owned());
     }
     if options.rounds == 0 {
-        options.rounds = if options.quick { 11 } else { 15 };
+        options.rounds = if options.quick { 21 } else { 11 };
     }
     Ok(Some(options))
 }
@@ -248,7 +248,7 @@ fn verdict(goal: &Goal, rounds: &Rounds) -> Option<(bool, String)> {
         Limit::AtMost(limit) => (limit, String::new()),
     };
     let line = format!(
-        "{}{to}: {median:.2}, at most {limit:.2} [{low:.2} … {high:.2}]",
+        "{}{to}: {median:.3}, at most {limit:.2} [{low:.2} … {high:.2}]",
         goal.ours
     );
     Some((median <= limit, line))
