@@ -57,6 +57,11 @@ pub(crate) fn nightly_with_miri() -> Option<String> {
     Some(nightly)
 }
 
+/// Whether Go is there.
+pub(crate) fn has_go() -> bool {
+    answer(&Invocation::new("go", "version")).is_some()
+}
+
 /// Whether a program is there and works.
 pub(crate) fn runs(program: &str) -> bool {
     answer(&Invocation::new(program, "--version")).is_some()

@@ -26,6 +26,7 @@ fn run(words: &[String]) -> Result<(), String> {
     let bless = match words[..] {
         [] => false,
         ["--bless"] => true,
+        ["--check"] => return check(),
         // A process of its own for each figure: thread records, caches and thread numbers are never given up.
         ["--one", name, threads] => {
             let scene = SCENES.iter().find(|scene| scene.name == name);
@@ -39,7 +40,8 @@ fn run(words: &[String]) -> Result<(), String> {
         ["--help" | "-h"] => {
             println!(
                 "cargo xtask bench --counts [--bless]\n\nCounts what does not get cheaper with more cores.\n\n\
-                 Options:\n  --bless   put the tables into docs/PERFORMANCE.md"
+                 Options:\n  --bless   put the tables into docs/PERFORMANCE.md\n  \
+                 --check   only make sure that taking and putting within a thread cache needs nothing of others"
             );
             return Ok(());
         }
@@ -54,7 +56,7 @@ fn run(words: &[String]) -> Result<(), String> {
         for &threads in scene.threads {
             let tally = one(scene, threads)?;
             if scene.name == "dequeue: owner alone" && tally.rmws == 0 {
-                return Err("built with ordinary atomics, which count nothing: use `cargo xtask bench --counts`".to_owned());
+                return Err(ORDINARY.to_owned());
             }
             eprint!(".");
             let _ = std::io::stderr().flush();
@@ -81,6 +83,36 @@ fn run(words: &[String]) -> Result<(), String> {
         .ok_or("the place for the tables has no end")?;
     std::fs::write(&path, format!("{before}{BEGIN}\n{text}{END}{after}")).map_err(named)
 }
+
+/// What is promised of the pool's hot path, on eight cores.
+fn check() -> Result<(), String> {
+    let counts = SCENES
+        .iter()
+        .find(|scene| scene.name == "dequeue: owner alone");
+    if one(counts.ok_or("no such scene")?, 1)?.rmws == 0 {
+        return Err(ORDINARY.to_owned());
+    }
+    let hot = ["pool: take and put", "pool: get and drop", "pool: 8 nested"];
+    for scene in SCENES.iter().filter(|scene| hot.contains(&scene.name)) {
+        let tally = one(scene, 8)?;
+        let of_others = [tally.rmws, tally.fences, tally.shared_writes, tally.moves];
+        if of_others != [0; 4] || tally.operations == 0 {
+            return Err(format!(
+                "{}: more than its own memory: {tally:?}",
+                scene.name
+            ));
+        }
+        println!(
+            "{}: no locked instruction, no fence, no line of others",
+            scene.name
+        );
+    }
+    Ok(())
+}
+
+/// What is wrong with a build in the workspace itself.
+const ORDINARY: &str =
+    "built with ordinary atomics, which count nothing: use `cargo xtask bench --counts`";
 
 /// Where the page's tables are.
 const BEGIN: &str = "<!-- counts:begin, written by `cargo xtask bench --counts --bless` -->";

@@ -147,7 +147,11 @@ fn run(options: &Options) -> ExitCode {
                 }
                 None => {
                     unmeasured += 1;
-                    println!("  not measured {goal:?}");
+                    let rival = match goal.limit {
+                        Limit::Times(_, rival) => rival,
+                        Limit::AtMost(_) => "itself",
+                    };
+                    println!("  not measured {} / {rival}", goal.ours);
                 }
             }
         }

@@ -39,24 +39,14 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         rest.retain(|given| given != word);
         rest.len() != before
     };
-    let (line, folder) = if chosen("--instructions") {
-        (INSTRUCTIONS, None)
+    let invocation = if chosen("--instructions") {
+        Invocation::cargo(INSTRUCTIONS)
     } else if chosen("--counts") {
-        (COUNTS, Some(counting::copy(workspace)?))
+        counts(workspace)?
     } else {
-        (MEASURE, None)
+        Invocation::cargo(MEASURE)
     };
-    let mut invocation = Invocation::cargo(line).args(&rest);
-    if let Some(folder) = &folder {
-        // Other builds of the same packages must not be thrown out for these.
-        invocation = invocation
-            .env(
-                "CARGO_TARGET_DIR",
-                workspace.target_for("counting").join("target"),
-            )
-            .env("POOL_ROOT", workspace.root())
-            .in_dir(folder);
-    }
+    let invocation = invocation.args(&rest);
     // On the caller's terminal: this takes minutes, and its output is what it is for.
     let status = Process::new(&invocation.program)
         .args(&invocation.args)
@@ -66,7 +56,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
                 .iter()
                 .filter_map(|(name, value)| Some((name, value.as_ref()?))),
         )
-        .current_dir(folder.as_deref().unwrap_or(workspace.root()))
+        .current_dir(invocation.dir.as_deref().unwrap_or(workspace.root()))
         .status()
         .map_err(|error| format!("cannot run cargo: {error}"))?;
     Ok(match status.code() {
@@ -76,10 +66,21 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     })
 }
 
+/// Makes the copy with the counting atomics, and says how its program is run.
+fn counts(workspace: &Workspace) -> Result<Invocation, String> {
+    let folder = counting::copy(workspace)?;
+    // Other builds of the same packages must not be thrown out for these.
+    let target = workspace.target_for("counting").join("target");
+    Ok(Invocation::cargo(COUNTS)
+        .env("CARGO_TARGET_DIR", target)
+        .env("POOL_ROOT", workspace.root())
+        .in_dir(&folder))
+}
+
 /// What of it CI checks: that everything works, and that no hot path has grown. Times are for quiet machines.
 pub(super) fn steps() -> Vec<Step> {
     let packages = "-p benches -p counts -p paths -p tally";
-    vec![
+    let mut steps = vec![
         lint::clippy("clippy benches", &format!("{packages} --all-targets")),
         Step::cargo(
             "every benchmark once",
@@ -87,7 +88,22 @@ pub(super) fn steps() -> Vec<Step> {
         )
         .at_least(1),
         instructions(),
-    ]
+        Step::check("counts", |job| {
+            let invocation = counts(job.workspace)?.args(["--check"]);
+            job.run(&invocation)?;
+            Ok("the hot path needs nothing that is another core's".to_owned())
+        })
+        .on_failure("`cargo xtask bench --counts` counts everything"),
+    ];
+    // The test of the benchmarks leaves Go out without failing.
+    if !tools::has_go() {
+        steps.push(Step::skip(
+            "every benchmark once, Go",
+            "go",
+            "not installed: apt-get install golang-go",
+        ));
+    }
+    steps
 }
 
 /// Compares the instructions of the hot paths with the golden figures.
