@@ -232,6 +232,10 @@ impl Tended for BufferPool {
         self.clear();
     }
 
+    fn released(&self) -> u64 {
+        self.classes.iter().map(Pool::released_items).sum()
+    }
+
     fn tend(&self) -> Option<Duration> {
         self.classes.iter().filter_map(Pool::turn_and_decay).min()
     }

@@ -24,6 +24,8 @@ pub(crate) trait Tended: Send + Sync {
     fn empty(&self);
     /// Does what is due by time; says when there will be more to do, if ever.
     fn tend(&self) -> Option<Duration>;
+    /// How many items have been dropped so far.
+    fn released(&self) -> u64;
 }
 
 impl<T: Send, F: Send + Sync> Tended for Pool<T, F> {
@@ -37,6 +39,10 @@ impl<T: Send, F: Send + Sync> Tended for Pool<T, F> {
 
     fn tend(&self) -> Option<Duration> {
         self.turn_and_decay()
+    }
+
+    fn released(&self) -> u64 {
+        self.released_items()
     }
 }
 

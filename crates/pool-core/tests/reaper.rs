@@ -346,7 +346,7 @@ fn names_and_errors() {
     let builder = Reaper::builder().name("n").source(|| Pressure::None);
     assert_eq!(
         format!("{builder:?}"),
-        "ReaperBuilder { name: Some(\"n\"), sources: 1 }"
+        "ReaperBuilder { name: Some(\"n\"), sources: 1, trim_heap: true }"
     );
     let reaper = builder.start().unwrap();
     assert_eq!(format!("{reaper:?}"), "Reaper { .. }");

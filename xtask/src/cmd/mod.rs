@@ -12,6 +12,7 @@ mod demo;
 mod fmt;
 mod lint;
 mod loom;
+mod memory;
 mod miri;
 mod orderings;
 mod outside;
@@ -52,4 +53,5 @@ pub(crate) const COMMANDS: &[Command] = &[
     outside::COMMAND,
     asm::COMMAND,
     bench::COMMAND,
+    memory::COMMAND,
 ];

@@ -156,6 +156,8 @@ fn fact(name: &str, value: Option<&str>) -> Option<Worlds> {
         // Indices are narrowed by hand, for single models.
         ("pool_index_bits", Some(_)) => Worlds::NONE,
         ("feature", Some("alloc" | "std" | "bytes" | "metrics" | "tracing")) => Worlds::ALL,
+        // Which of the systems' C libraries it is makes no difference here.
+        ("target_env", Some("gnu")) => Worlds::ALL,
         ("miri", None) => Worlds::MIRI,
         ("windows", None) | ("target_os", Some("windows")) => Worlds::WINDOWS,
         ("unix", None) => Worlds::ALL.without(Worlds::WINDOWS),

@@ -83,6 +83,14 @@ impl<T, F> Pool<T, F> {
         Some(left)
     }
 
+    /// How many items have been dropped so far, for whatever reason.
+    pub(crate) fn released_items(&self) -> u64 {
+        DiscardReason::ALL
+            .into_iter()
+            .map(|reason| self.stray.discard(reason).get())
+            .sum()
+    }
+
     /// Lets the coldest victims go that should be gone by now; says whether there are more.
     fn decay(&self, left: Duration, period: Duration) -> bool {
         let generation = self.generation();

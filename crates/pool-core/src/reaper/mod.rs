@@ -8,6 +8,7 @@
 mod decay;
 mod round;
 mod state;
+mod trim;
 mod waiter;
 
 use core::fmt;
@@ -22,6 +23,7 @@ pub(crate) use state::{restart_if_lost, wake};
 use crate::pressure::PressureSource;
 use round::Asked;
 use state::Shared;
+use trim::Trim;
 
 /// The thread's name unless it is given another. Linux shows 15 characters.
 const DEFAULT_NAME: &str = "pool-reaper";
@@ -34,7 +36,8 @@ const SHORTEST: Duration = Duration::from_millis(5);
 /// As long as there is a `Reaper`, whoever made it, every registered pool ([`Pool::register`](crate::Pool::register),
 /// [`Pool::register_shared`](crate::Pool::register_shared), [`Builder::build_reaped`](crate::Builder::build_reaped))
 /// turns its generation on time with no call from anyone, each with its own period: what is idle is gone two periods
-/// after its last use, or 10 milliseconds later. In between, the coldest items go a few at a time, unless
+/// after its last use, or 10 milliseconds later, and 10 milliseconds after that, unless the heap is so big that it takes
+/// longer, the allocator is asked to return it to the system. In between, the coldest items go a few at a time, unless
 /// [`Builder::decay`](crate::Builder::decay) says otherwise. Pools that were told not to turn by time are left alone,
 /// except under memory pressure.
 ///
@@ -83,6 +86,7 @@ impl Reaper {
         ReaperBuilder {
             name: None,
             sources: Vec::new(),
+            trim: true,
         }
     }
 
@@ -112,9 +116,21 @@ impl fmt::Debug for Reaper {
 pub struct ReaperBuilder {
     name: Option<String>,
     sources: Vec<Arc<dyn PressureSource>>,
+    trim: bool,
 }
 
 impl ReaperBuilder {
+    /// Whether the thread asks the allocator to return memory to the system (`malloc_trim`) after pools have let go of
+    /// items, for a tenth of the time at most. Default: true. Without it the pools' items are free for other uses, but
+    /// a program may look as big as before.
+    ///
+    /// Counts if this reaper is the one to start the thread. Does nothing where the C library is not glibc, nor for the
+    /// memory of another global allocator.
+    pub fn trim_heap(mut self, yes: bool) -> Self {
+        self.trim = yes;
+        self
+    }
+
     /// The thread's name, if this reaper is the one to start it. Default: `pool-reaper`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -148,7 +164,7 @@ impl ReaperBuilder {
                 ));
             }
         }
-        let number = state::claim(self.name, self.sources)?;
+        let number = state::claim(self.name, self.trim, self.sources)?;
         Ok(Reaper { number })
     }
 }
@@ -158,6 +174,7 @@ impl fmt::Debug for ReaperBuilder {
         f.debug_struct("ReaperBuilder")
             .field("name", &self.name)
             .field("sources", &self.sources.len())
+            .field("trim_heap", &self.trim)
             .finish()
     }
 }
@@ -165,6 +182,7 @@ impl fmt::Debug for ReaperBuilder {
 /// The thread.
 fn run(shared: &Shared) {
     let mut asked = Asked::default();
+    let mut trim = Trim::default();
     let mut ready = Vec::new();
     let mut done = 0;
     while !shared.is_stopped() {
@@ -175,9 +193,14 @@ fn run(shared: &Shared) {
         round::relieve_all(pressure, &mut panicked);
         let tend = round::tend_all(&mut panicked);
         let ask = asked.next(&sources, &mut panicked);
+        let again = if state::trims() {
+            trim.after(round::released(&mut panicked))
+        } else {
+            None
+        };
         done = wanted;
         shared.finish(done);
-        let sleep = tend.into_iter().chain(ask).min();
+        let sleep = tend.into_iter().chain(ask).chain(again).min();
         ready = wait(shared, sleep, &sources, &asked);
         // Sources may have gone meanwhile, and be dropped here.
         let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(sources)));

@@ -45,6 +45,18 @@ pub(super) fn tend_all(first: &mut Option<Payload>) -> Option<Duration> {
     next
 }
 
+/// How many items all registered pools have let go of, for whoever wants to know that it has changed.
+pub(super) fn released(first: &mut Option<Payload>) -> u64 {
+    registry::members().fold(0, |sum: u64, member| {
+        let released = guarded(first, || {
+            let released = member.visit(|pool| pool.released());
+            drop(member);
+            released
+        });
+        sum.wrapping_add(released.flatten().unwrap_or(0))
+    })
+}
+
 /// Has all registered pools react.
 pub(super) fn relieve_all(pressure: Pressure, first: &mut Option<Payload>) {
     #[cfg(feature = "tracing")]

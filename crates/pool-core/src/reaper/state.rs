@@ -94,6 +94,8 @@ struct State {
     /// Numbers the claims.
     next: u64,
     name: Option<String>,
+    /// Whether to trim the heap.
+    trim: bool,
     sources: Vec<Source>,
     thread: Option<(Arc<Shared>, JoinHandle<()>)>,
     #[cfg(unix)]
@@ -104,6 +106,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     claims: 0,
     next: 0,
     name: None,
+    trim: true,
     sources: Vec::new(),
     thread: None,
     #[cfg(unix)]
@@ -158,11 +161,13 @@ impl State {
 /// A claim on the thread, which is started if need be; returns the claim's number.
 pub(super) fn claim(
     name: Option<String>,
+    trim: bool,
     sources: Vec<Arc<dyn PressureSource>>,
 ) -> io::Result<u64> {
     let mut state = state();
     if state.thread.is_none() {
         state.name = name;
+        state.trim = trim;
     }
     // Before anything is changed: an error leaves everything as it was.
     state.ensure_thread()?;
@@ -223,6 +228,11 @@ pub(super) fn round() {
             shared.round();
         }
     }
+}
+
+/// Whether to trim the heap.
+pub(super) fn trims() -> bool {
+    state().trim
 }
 
 /// All sources, as of now.

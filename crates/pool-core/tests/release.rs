@@ -1,0 +1,153 @@
+//! What is promised about memory, with the numbers that it is promised with: 64 threads put 1,000 buffers of 1 KiB each
+//! and go idle. An allocator that counts says what is left; `cargo xtask memory` looks at the system's view of it.
+
+#![cfg(all(not(pool_loom), not(miri)))]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pool_core::{ManualClock, Pool, Reaper};
+
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: passes everything on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const KIB: usize = 1024;
+const THREADS: usize = 64;
+const BUFFERS: usize = 1000;
+const BURST: usize = THREADS * BUFFERS * KIB;
+
+type Buffer = Box<[u8; KIB]>;
+
+fn buffer() -> Buffer {
+    Box::new([1; KIB])
+}
+
+fn alone() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has 64 threads put their buffers, and runs `check` while they are alive and idle, with what was live at the start.
+fn beside_idle_threads(pool: &Pool<Buffer>, check: impl FnOnce(usize)) {
+    let (ready, go, full, end) = (
+        Barrier::new(THREADS + 1),
+        Barrier::new(THREADS + 1),
+        Barrier::new(THREADS + 1),
+        Barrier::new(THREADS + 1),
+    );
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                // What a thread needs to take part, once and for all.
+                (0..200).for_each(|_| pool.put(buffer()));
+                ready.wait();
+                go.wait();
+                (0..BUFFERS).for_each(|_| pool.put(buffer()));
+                full.wait();
+                end.wait();
+            });
+        }
+        ready.wait();
+        pool.clear();
+        let start = LIVE.load(Ordering::Relaxed);
+        go.wait();
+        full.wait();
+        // Some may have been turned away where all shards were claimed.
+        assert!(pool.stats().idle > THREADS * BUFFERS * 8 / 10);
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(start)));
+        // The threads would wait for ever.
+        end.wait();
+        if let Err(payload) = result {
+            std::panic::resume_unwind(payload);
+        }
+    });
+}
+
+/// No more than a hundredth of what came in is still there.
+fn check_released(pool: &Pool<Buffer>, start: usize) {
+    assert_eq!(pool.stats().idle, 0);
+    // Rings are freed when nobody may be inside any more, which other tests' threads may put off.
+    pool.rotate();
+    let left = LIVE.load(Ordering::Relaxed).saturating_sub(start);
+    assert!(left < BURST / 100, "{left} bytes are left");
+}
+
+#[test]
+fn with_the_reaper_and_no_further_call() {
+    let _alone = alone();
+    const PERIOD: Duration = Duration::from_millis(300);
+    let pool = Arc::new(
+        Pool::builder(buffer as fn() -> Buffer)
+            .rotate_every(PERIOD)
+            .build(),
+    );
+    pool.register_shared();
+    let _reaper = Reaper::start().unwrap();
+    beside_idle_threads(&pool, |start| {
+        let idle = Instant::now();
+        while pool.stats().idle != 0 {
+            // Two periods, and whatever a busy machine adds to them.
+            assert!(idle.elapsed() < 2 * PERIOD + Duration::from_secs(20));
+            thread::sleep(Duration::from_millis(5));
+        }
+        check_released(&pool, start);
+    });
+}
+
+#[test]
+fn without_it_at_the_next_use() {
+    let _alone = alone();
+    let clock = Arc::new(ManualClock::new());
+    let period = Duration::from_secs(30);
+    let pool: Pool<Buffer> = Pool::builder(buffer as fn() -> Buffer)
+        .rotate_every(period)
+        .clock(clock.clone())
+        .build();
+    beside_idle_threads(&pool, |start| {
+        clock.advance(2 * period + Duration::from_millis(2));
+        assert!(pool.try_take().is_none());
+        check_released(&pool, start);
+    });
+}
+
+/// Two buffers of 64 MiB among thousands of small uses.
+#[test]
+fn huge_buffers_among_small_uses() {
+    let _alone = alone();
+    const HUGE: usize = 64 * KIB * KIB;
+    let pool = Pool::builder(Vec::<u8>::new)
+        .clear_up_to(usize::MAX)
+        .shed_underused(16)
+        .build();
+    let start = LIVE.load(Ordering::Relaxed);
+    (0..2).for_each(|_| pool.put(Vec::with_capacity(HUGE)));
+    assert!(LIVE.load(Ordering::Relaxed) > start + 2 * HUGE - KIB);
+    for _ in 0..5000 {
+        let (mut one, mut other) = (pool.get(), pool.get());
+        one.extend_from_slice(b"small");
+        other.extend_from_slice(b"small");
+    }
+    assert!(LIVE.load(Ordering::Relaxed) < start + 64 * KIB);
+}
