@@ -241,6 +241,11 @@ impl<'w> Job<'w> {
         println!("{text}");
     }
 
+    /// What the step has printed so far.
+    pub(crate) fn printed(&self) -> String {
+        self.printed_from(0)
+    }
+
     /// Runs a program to its end and returns what it printed.
     pub(crate) fn run(&mut self, invocation: &Invocation) -> Result<String, String> {
         self.note(&format!("$ {}", invocation.command_line()));
@@ -415,6 +420,29 @@ fn file_name(name: &str) -> String {
         .collect()
 }
 
+/// How many tests passed and failed, going by what cargo test printed.
+pub(crate) fn tests_passed_and_failed(text: &str) -> (usize, usize) {
+    let mut total = (0, 0);
+    for line in text.lines() {
+        let Some((_, counts)) = line
+            .trim()
+            .strip_prefix("test result: ")
+            .and_then(|rest| rest.split_once(". "))
+        else {
+            continue;
+        };
+        let count = |word: &str| {
+            let count = counts.split("; ").find_map(|part| part.strip_suffix(word));
+            count
+                .and_then(|count| count.trim().parse().ok())
+                .unwrap_or(0)
+        };
+        total.0 += count(" passed");
+        total.1 += count(" failed");
+    }
+    total
+}
+
 /// How many tests ran, going by what cargo test or nextest printed; `None` if neither spoke.
 fn tests_run(text: &str) -> Option<usize> {
     let mut total = None;
@@ -458,6 +486,14 @@ mod tests {
         );
         assert_eq!(tests_run("Compiling x\nFinished"), None);
         assert_eq!(tests_run("test result: ok. 0 passed; 0 failed"), Some(0));
+    }
+
+    #[test]
+    fn passed_and_failed_are_counted() {
+        let text = "running 3 tests\ntest result: FAILED. 3 passed; 2 failed; 1 ignored; 0 measured\n\n\
+                    test result: ok. 4 passed; 0 failed; 0 ignored\n";
+        assert_eq!(tests_passed_and_failed(text), (7, 2));
+        assert_eq!(tests_passed_and_failed("Compiling x"), (0, 0));
     }
 
     #[test]

@@ -9,8 +9,11 @@ mod asm;
 mod bench;
 mod ci;
 mod demo;
+mod faults;
 mod fmt;
+mod fuzz;
 mod lint;
+mod litmus;
 mod loom;
 mod memory;
 mod miri;
@@ -48,6 +51,9 @@ pub(crate) const COMMANDS: &[Command] = &[
     test::COMMAND,
     loom::COMMAND,
     miri::COMMAND,
+    faults::COMMAND,
+    fuzz::COMMAND,
+    litmus::COMMAND,
     orderings::COMMAND,
     targets::COMMAND,
     outside::COMMAND,

@@ -1,0 +1,5 @@
+//! Feeds the fuzzer's inputs to the interpreter of `pool` operations.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| trials::run("pool", input));
