@@ -181,7 +181,9 @@ fn waves_of_threads() {
     }
     let stats = pool.stats();
     assert_eq!(ledger.alive(), stats.idle);
-    assert!(stats.creates <= 2 * (WIDTH as u64 + 64), "{stats:?}");
+    // A wave may begin before the last one's threads have given back their numbers, which they do after they were
+    // joined; and the tests beside this one have threads, too.
+    assert!(stats.creates <= 2 * (2 * WIDTH as u64 + 64), "{stats:?}");
 }
 
 /// Uses a pool in a thread-local's destructor, made before or after the pool's own thread-locals, so that it runs
