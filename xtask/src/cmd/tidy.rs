@@ -167,7 +167,7 @@ type Rule = fn(&[File]) -> Vec<String>;
 
 /// All rules.
 fn check(files: &[File]) -> Vec<String> {
-    let rules: [Rule; 10] = [
+    let rules: [Rule; 12] = [
         headers,
         facade_copies,
         facade_only,
@@ -178,6 +178,8 @@ fn check(files: &[File]) -> Vec<String> {
         unfinished,
         machine_paths,
         manifests,
+        named_tests,
+        callers_orderings,
     ];
     rules.iter().flat_map(|rule| rule(files)).collect()
 }
@@ -458,6 +460,70 @@ fn machine_paths(files: &[File]) -> Vec<String> {
     complaints
 }
 
+/// The page that says which test would catch what, and the folders in which a package has its files.
+const VERIFICATION: &str = "docs/VERIFICATION.md";
+const PLACES: &[&str] = &["crates/{}/tests/", "crates/{}/src/", "{}/tests/", "{}/src/"];
+
+/// Each test that the page on verification names, as `crate/file::function`, exists.
+fn named_tests(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let packages: Vec<&str> = files
+        .iter()
+        .filter_map(|file| file.path.strip_suffix("/Cargo.toml"))
+        .map(|path| path.strip_prefix("crates/").unwrap_or(path))
+        .collect();
+    for page in files.iter().filter(|file| file.path == VERIFICATION) {
+        let mut named = 0;
+        for (at, line) in page.text.lines().enumerate() {
+            for span in line.split('`').skip(1).step_by(2) {
+                let Some((package, test)) = span.split_once('/') else {
+                    continue;
+                };
+                if !packages.contains(&package) {
+                    continue;
+                }
+                named += 1;
+                let (file, function) = test.split_once("::").unwrap_or((test, ""));
+                let found = PLACES.iter().any(|place| {
+                    let path = format!("{}{file}.rs", place.replace("{}", package));
+                    let mut lines = files
+                        .iter()
+                        .filter(|file| file.path == path)
+                        .flat_map(|file| &file.lines);
+                    lines.any(|line| function.is_empty() || declares(&line.code, function))
+                });
+                if !found {
+                    complaints.push(page.complain(at, &format!("there is no test `{span}`")));
+                }
+            }
+        }
+        if named == 0 {
+            complaints.push(page.complain(0, "names no test"));
+        }
+    }
+    complaints
+}
+
+/// Whether the line declares a function or a module of that name.
+fn declares(code: &str, name: &str) -> bool {
+    ["fn ", "mod "]
+        .iter()
+        .any(|word| scan::words_at(code, name).any(|place| code[..place].ends_with(word)))
+}
+
+/// No function of ours lets its caller weaken its orderings.
+fn callers_orderings(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files {
+        for (at, line) in file.product_lines() {
+            if line.code.contains(": Ordering") {
+                complaints.push(file.complain(at, "an ordering is not for the caller to choose"));
+            }
+        }
+    }
+    complaints
+}
+
 /// Every member takes the workspace's lints, and those on which other rules rely are on.
 fn manifests(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
@@ -652,6 +718,34 @@ mod tests {
         assert_eq!(orderings(&files).len(), 1);
         mark_test_modules(&mut files);
         assert_eq!(orderings(&files).len(), 0);
+    }
+
+    #[test]
+    fn named_tests_exist() {
+        let files = |page: &str| {
+            [
+                File::new("crates/a/Cargo.toml", String::new()),
+                File::new(
+                    "crates/a/tests/b.rs",
+                    "//! x\nfn c_d() {}\nmod e {}\n".to_owned(),
+                ),
+                File::new(VERIFICATION, page.to_owned()),
+            ]
+        };
+        assert!(named_tests(&files("`a/b::c_d`, `a/b::e`, `a/b`, `x/y` and `z`")).is_empty());
+        for wrong in ["`a/b::c`", "`a/b::d`", "`a/c::c_d`", "`a/c`", "nothing"] {
+            assert_eq!(named_tests(&files(wrong)).len(), 1, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn callers_choose_no_orderings() {
+        let file = |text: &str| [File::new("crates/a/src/b.rs", text.to_owned())];
+        assert_eq!(
+            callers_orderings(&file("pub fn f(order: Ordering) {}")).len(),
+            1
+        );
+        assert!(callers_orderings(&file("use crate::sync::Ordering;\nfn f() {}")).is_empty());
     }
 
     #[test]
