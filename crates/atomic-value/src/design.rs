@@ -187,7 +187,9 @@
 //! The reader now holds a reference to Y's value as if it were one of X. With a pause between the first two
 //! steps and another between the next two, which is what preemption does, a program of safe code reads the
 //! foreign value every time. A report of such values in production is open (vorner/arc-swap#210). By its
-//! source, the slower path for a ninth guard has the same step.
+//! source, the slower path, taken for a ninth guard and after a failed look, publishes as early. It never
+//! uses what was paid for by mistake: it gives the reference back. But it does so as a reader of X, and if that
+//! reference is the last, Y's value is dropped as one of X's type.
 //!
 //! Here a debt is written only while its value cannot be freed (R3), so that every debt found is owed (R5);
 //! what is published early is the *slot* that is loaded from, which its borrow keeps alive, and which no

@@ -31,7 +31,8 @@ use crate::sync::const_unless_loom;
 ///
 /// # Progress and order
 ///
-/// Loads are wait-free. A store, swap or compare-and-swap that replaces a value waits for the threads that
+/// Loads are wait-free; only a thread's first may have to allocate, and to try again when other threads have their
+/// first at the same time. A store, swap or compare-and-swap that replaces a value waits for the threads that
 /// are at that moment in the middle of a load *from the same value*; that takes them a few instructions, or a
 /// time slice if they are preempted there. Should a thread stay there for more than a second (lost in a fork,
 /// stopped by a debugger), the wait ends and the old value is leaked. Nothing else waits, and no operation
@@ -186,7 +187,8 @@ impl<T> AtomicValue<T> {
     /// Lock-free, apart from the wait of every replacement. The object is named by a reference into it, as a
     /// [`Guard`], an `Arc` or a [`Reader`] gives: that keeps it alive, so no other object can take its
     /// address meanwhile. It may have been taken out and stored again, though, with
-    /// [`store_arc`](Self::store_arc). All values of a type without size count as the same.
+    /// [`store_arc`](Self::store_arc). That goes for types without size, too: each `Arc` of one has its own
+    /// address.
     ///
     /// # Errors
     ///

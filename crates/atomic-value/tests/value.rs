@@ -89,6 +89,21 @@ fn compare_and_swap_of_what_is_not_equal_to_itself() {
 }
 
 #[test]
+fn values_without_size_have_an_identity() {
+    let value = AtomicValue::new(());
+    let seen = value.load();
+    value.store(());
+    let refused = value
+        .compare_and_swap_ptr(seen.as_deref(), Arc::new(()))
+        .unwrap_err();
+    assert!(
+        value
+            .compare_and_swap_ptr(refused.current.as_deref(), refused.new)
+            .is_ok()
+    );
+}
+
+#[test]
 fn compare_and_swap_ptr_is_by_identity() {
     let value = AtomicValue::new(1);
     let seen = value.load();

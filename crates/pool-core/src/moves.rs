@@ -15,7 +15,9 @@ type Word = MaybeUninit<usize>;
 const fn words<T>() -> Option<usize> {
     const MOST: usize = 6;
     let (size, word) = (size_of::<T>(), size_of::<Word>());
-    if align_of::<T>() == align_of::<Word>() && size > word && size <= MOST * word {
+    // Where a word is aligned to less than its size, an item need not be whole words.
+    let whole = align_of::<T>() == align_of::<Word>() && size % word == 0;
+    if whole && size > word && size <= MOST * word {
         Some(size / word)
     } else {
         None

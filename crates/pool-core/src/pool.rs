@@ -3,7 +3,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem::{self, ManuallyDrop};
+use core::mem::ManuallyDrop;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::ptr;
 use std::sync::Arc;
@@ -169,17 +169,11 @@ impl<T, F> Pool<T, F> {
     /// was already in; the pool stays usable.
     #[inline]
     pub fn put(&self, item: T) {
-        if self.policy.inspects {
-            return self.put_inspected(item);
-        }
-        match self.cache().and_then(LocalCache::open_to_put) {
-            Some(open) => {
-                // SAFETY: `item` is forgotten below, and nothing in between can panic.
-                unsafe { open.put_from(&raw const item) };
-                mem::forget(item);
-            }
-            None => self.put_slow(item),
-        }
+        // Not forgotten at the end: the item may be dropped elsewhere as soon as it is in, and a value that dangles
+        // must not be moved, not even into `forget`.
+        let item = ManuallyDrop::new(item);
+        // SAFETY: `item` is given up here.
+        unsafe { self.put_from(&item) }
     }
 
     /// Puts an item back from where its user left it. Through a reference, so that it moves once, straight into

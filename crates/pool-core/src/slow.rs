@@ -273,10 +273,13 @@ impl<T, F> Pool<T, F> {
             }
             None => DiscardReason::Contended,
         };
-        while let Some(item) = batch.pop() {
-            self.discard(item, reason);
-        }
+        let left = core::iter::from_fn(|| batch.pop());
+        // What came out of the shard goes too, by the same rules, also when a destructor among the left panics.
+        let told = catch_unwind(AssertUnwindSafe(|| self.discard_all(left, reason)));
         self.discard_outdated(outdated);
+        if let Err(payload) = told {
+            resume_unwind(payload);
+        }
     }
 
     /// Puts one item into a shard.
@@ -340,5 +343,43 @@ impl<T, F> Pool<T, F> {
     /// Drops what a change of generation took out of a shard.
     pub(crate) fn discard_outdated(&self, outdated: Outdated<T>) {
         self.let_go(outdated.into_iter().flatten().flatten());
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use crate::{DiscardReason, Pool};
+
+    #[test]
+    fn what_cannot_be_shelved_goes_by_the_rules_although_hooks_panic() {
+        let pool = Pool::builder(|| 0)
+            .thread_cache(8)
+            .max_shards(1)
+            .max_idle(9)
+            .rotate_manually()
+            .on_discard(|_, reason| assert_ne!(reason, DiscardReason::Contended))
+            .build();
+        let claim = pool.shards.claim_any(0, || 1, 0);
+        assert!(claim.is_some());
+        for item in 0..8 {
+            pool.put(item);
+        }
+        let put = catch_unwind(AssertUnwindSafe(|| pool.put(8)));
+        if !pool.caches_items() {
+            return;
+        }
+        assert!(put.is_err());
+        let dropped = pool.stats().discards.by(DiscardReason::Contended) as usize;
+        assert_ne!(dropped, 0);
+        assert_eq!(pool.stats().idle, 9 - dropped);
+        // The accounts know it: there is room for as many again.
+        drop(claim);
+        for item in 0..dropped {
+            pool.put(item);
+        }
+        assert_eq!(pool.stats().idle, 9);
+        assert_eq!(pool.stats().discards.total() as usize, dropped);
     }
 }

@@ -107,7 +107,8 @@ impl Counters {
 /// What a pool has done and holds, as of [`Pool::stats`](crate::Pool::stats).
 ///
 /// Each number is exact for threads that are not using the pool at that moment; for those that are it may
-/// be an operation behind.
+/// be an operation behind. In the moment in which a thread cache gets other memory, what it holds counts as anything
+/// up to the most that a cache can hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

@@ -224,3 +224,36 @@ fn the_kernels_files() {
     reaper.round();
     assert!(start.elapsed() < Duration::from_secs(10));
 }
+
+#[test]
+fn a_panic_that_panics_again_when_dropped_does_not_end_the_thread() {
+    struct Again;
+    impl Drop for Again {
+        fn drop(&mut self) {
+            panic!("again");
+        }
+    }
+    struct Broken;
+    impl PressureSource for Broken {
+        fn pressure(&self, _: bool) -> Pressure {
+            Pressure::None
+        }
+        fn watch(&self) -> Option<pool_core::pressure::Watch<'_>> {
+            std::panic::panic_any(Again)
+        }
+    }
+
+    let _alone = alone();
+    let reaper = Arc::new(Reaper::builder().source(Broken).start().unwrap());
+    let (done, rounds) = std::sync::mpsc::channel();
+    let theirs = Arc::clone(&reaper);
+    thread::spawn(move || {
+        for round in 0..3 {
+            theirs.round();
+            done.send(round).unwrap();
+        }
+    });
+    for round in 0..3 {
+        assert_eq!(rounds.recv_timeout(Duration::from_secs(20)), Ok(round));
+    }
+}

@@ -224,8 +224,14 @@ fn wait(
     let mut sleep = sleep;
     let (mut watched, mut names) = (Vec::new(), Vec::new());
     for ((_, source), key) in sources.iter().zip(round::keys(sources)) {
-        let Ok(Some(watch)) = catch_unwind(AssertUnwindSafe(|| source.watch())) else {
-            continue;
+        let watch = match catch_unwind(AssertUnwindSafe(|| source.watch())) {
+            Ok(Some(watch)) => watch,
+            Ok(None) => continue,
+            Err(payload) => {
+                // Its destructor may panic too, and would end the thread.
+                core::mem::forget(payload);
+                continue;
+            }
         };
         if asked.is_fresh(key, now, PAUSE) {
             // Whatever it has to say, it has to wait.
