@@ -5,8 +5,6 @@
 //! An interpreter panics when the crate and the model differ. It is the same code for the fuzzer and the replay, so
 //! an input that the fuzzer found fails in the plain test run, too.
 
-#![cfg(not(pool_loom))]
-
 mod books;
 mod chain;
 mod dequeue;

@@ -1,9 +1,8 @@
 //! The fuzzer's corpus and many random inputs, as part of the plain test run.
 
-#![cfg(not(pool_loom))]
-
-use std::panic::{self, AssertUnwindSafe};
-
+use proptest::collection::vec;
+use proptest::prelude::any;
+use proptest::test_runner::{Config, TestRunner};
 use trials::{TARGETS, replay};
 
 #[test]
@@ -14,25 +13,39 @@ fn the_corpus_passes() {
     assert!(replayed.failed.is_empty(), "{:?}", replayed.failed);
 }
 
-/// Inputs that no fuzzer chose: a floor that holds where there is none.
+/// Inputs that no fuzzer chose: a floor that holds where there is none. Those that fail shrink, and are printed.
+fn random(target: &str) {
+    let config = Config {
+        cases: if cfg!(miri) { 1 } else { 200 },
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let longest = if cfg!(miri) { 20 } else { 300 };
+    let inputs = vec(any::<u8>(), 0..longest);
+    TestRunner::new(config)
+        .run(&inputs, |input| {
+            trials::run(target, &input);
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{target}: {failure}"));
+}
+
 #[test]
-fn random_inputs() {
-    let (inputs, length) = if cfg!(miri) { (1, 20) } else { (300, 200) };
-    let mut state = 1_u64;
-    for round in 0..inputs {
-        for (name, run) in TARGETS {
-            let input: Vec<u8> = (0..length)
-                .map(|_| {
-                    state = state
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1);
-                    (state >> 56) as u8
-                })
-                .collect();
-            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| run(&input))) {
-                eprintln!("{name}, input {round}: {input:?}");
-                panic::resume_unwind(payload);
-            }
-        }
-    }
+fn dequeue() {
+    random("dequeue");
+}
+
+#[test]
+fn chain() {
+    random("chain");
+}
+
+#[test]
+fn pool() {
+    random("pool");
+}
+
+#[test]
+fn value() {
+    random("value");
 }

@@ -1,7 +1,5 @@
 //! A short soak of each structure, in the plain test run; `cargo xtask faults --deep` soaks for long.
 
-#![cfg(not(pool_loom))]
-
 use std::time::Duration;
 
 use trials::soak::{Enough, SOAKS, run};

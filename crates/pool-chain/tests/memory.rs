@@ -442,6 +442,30 @@ fn out_of_memory() {
     drops.assert_once_each();
 }
 
+/// `push_head` has no way to give its value back, and ends the process as `Vec::push` does. Runs itself again, because
+/// it does not survive that.
+#[test]
+#[cfg(not(miri))]
+fn out_of_memory_without_a_way_back() {
+    const CHILD: &str = "POOL_CHAIN_TEST_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        let (mut producer, _consumer) = unbounded();
+        with_room_for(0, || producer.push_head([0_u8; size_of::<Page>()]));
+        // The parent asks for more than a failure.
+        std::process::exit(0);
+    }
+    let _alone = alone();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "out_of_memory_without_a_way_back", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    assert!(said.contains("memory allocation of"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
 /// A chain with a limit makes no more rings than its limit needs.
 #[test]
 fn a_limit_bounds_the_rings() {

@@ -36,23 +36,44 @@
 //!
 //! **P1. Owner and intruder never use the items at the same time, and each sees what the other did before.**
 //!
-//! The heavy barrier makes every thread of the process that is running execute a full fence, and a thread that is
-//! not running has executed one in being switched out (`membarrier(2)`: "upon return from the system call, the
-//! calling thread has a guarantee that all its running thread siblings have passed through a state where all
-//! memory accesses to user-space addresses match program order between entry to and return from the system
-//! call"). So for each pass of the owner through O1 to O3 the barrier falls at one point F of the owner's program
-//! order, and the kernel orders I1 before F before I3.
+//! What the heavy barrier gives, thread by thread of the owners:
 //!
-//! * F before O3: then O3 comes after I1 and reads `me`, or what a later I5 wrote. If it reads `me` the owner stays
-//!   out. If it reads the 0 of I5, the acquire of O3 and the release of I5 order I4 before O4.
+//! * *Running meanwhile.* `membarrier(2)`: "upon return from the system call, the calling thread has a guarantee that
+//!   all its running thread siblings have passed through a state where all memory accesses to user-space addresses match
+//!   program order between entry to and return from the system call". That state is a full fence, executed by an
+//!   interrupt between two instructions of the owner.
+//! * *Not running all the while.* The kernel sends such a thread nothing. It was switched out before and will be switched in
+//!   after, and both switches contain a full fence that is ordered against the call's own look at who runs: what the
+//!   thread did before is visible to the caller when the call returns, and what it does after comes after the call's
+//!   entry. A thread that was not yet created is the same: its first instruction follows a switch.
+//! * *Switched in or out meanwhile.* One of the two, by which the kernel found it.
+//!
+//! So for each pass of the owner through O1 to O3 there is one point F in the owner's program order with the strength of
+//! a full fence there, and I1 is before F before I3: I1 is before the call's entry and I3 after its return, and the
+//! full fences around the call in `heavy` keep both there. F falls before O3 or after it.
+//!
+//! * F before O3: then O3 comes after I1 and reads `me`, or what was written later: the 0 of an I5, or a later intruder's
+//!   name, for which the owner stays out as well. If it reads the 0 of an I5, the acquire of O3 and the release of I5
+//!   order I4 before O4.
 //! * F after O3: O1 is before O3 in program order (the light barrier keeps the compiler from exchanging them, and F
 //!   is a full fence for the processor), so O1 is visible to I3. I3 reads `true` and the intruder stays out, or
 //!   reads the `false` of the matching O5 or a later one, and then release and acquire order O4 before I4. A later
 //!   pass of the owner has F before its O3, which is the first case.
 //!
+//! In the language's terms F is a signal handler that runs `fence(SeqCst)` on the owner's thread: the light barrier is a
+//! `compiler_fence(SeqCst)`, which is defined by what it orders against a handler on its own thread. With the
+//! handler's fence and the caller's, both cases are those of two sequentially consistent fences. (The C++ paper P1202
+//! defines such a pair of fences, and this system call as their implementation.)
+//!
+//! *Windows.* `FlushProcessWriteBuffers` is documented to flush "the write queue of each processor that is running a thread
+//! of the current process" by interrupting it, and to make its writes visible to the others. That is the second case for
+//! running owners in words. Three things are not in the documentation, and relied on: that the interrupt orders the reads
+//! behind it, too (on x86-64 they keep their order anyway; on aarch64 its handling has to contain a full fence); that a
+//! switch of threads contains one; and that the call is ordered with the switches.
+//!
 //! A compiler cannot move O3 before O1 (a compiler fence of sequentially consistent strength stands between
 //! them), nor the uses of the items out of the gate (O3 is an acquire, O5 a release). `cargo xtask asm` checks on
-//! the machine code that the light side is plain.
+//! the machine code that the light side is plain, and `cargo xtask litmus` tries the pair on the machine itself.
 //!
 //! Two intruders exclude each other by the compare-exchange of I1: the second finds the cache taken and leaves it
 //! to the first.
