@@ -5,6 +5,7 @@ mod args;
 mod cmd;
 mod copy;
 mod counting;
+mod markdown;
 mod orderings;
 mod runner;
 mod scan;

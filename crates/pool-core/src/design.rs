@@ -209,7 +209,6 @@
 //! | `Table::get_or_make` | exchange | release | `get` | as above |
 //! | `Numbers::lease` | exchange | acquire | `release` | an heir could miss the last owner's changes |
 //! | `Numbers::release` | and | release | `lease` | as above |
-//!
 //! | `reaper::state` | flags | relaxed | | each is read again under a lock, or followed by a wake-up |
 //!
 //! All counts, times, generations and lengths are relaxed: they are hints and statistics.

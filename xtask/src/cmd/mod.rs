@@ -9,6 +9,7 @@ mod asm;
 mod bench;
 mod ci;
 mod demo;
+mod docs;
 mod faults;
 mod fmt;
 mod fuzz;
@@ -48,6 +49,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     fmt::COMMAND,
     lint::COMMAND,
     tidy::COMMAND,
+    docs::COMMAND,
     test::COMMAND,
     loom::COMMAND,
     miri::COMMAND,
