@@ -12,12 +12,13 @@ pub(super) const COMMAND: Command = Command {
     usage: "[--seconds N]",
     about: "try the asymmetric barrier on this machine, and say when that is no evidence",
     details: "Two threads write a word each and read the other's. With the light barrier on one side and the heavy one on\n\
-        the other, at least one must see the other's write. The same without barriers is the control: where it never\n\
-        shows the weak outcome, as on shared or busy cores, the run proves nothing, and the last line says so.",
+        the other, at least one must see the other's write. The same with a system call that orders nothing in place of\n\
+        the heavy barrier is the control: where it never shows the weak outcome, the run proves nothing, and the last\n\
+        line says so.",
     flags: &[Flag {
         name: "--seconds",
         value: Some("N"),
-        about: "how long each of the two runs takes (default: 10)",
+        about: "how long each of the three runs takes (default: 10)",
     }],
     passes_on: false,
     run,
