@@ -26,6 +26,10 @@ fn by_capacity<F: Fn() -> Vec<u8>>(builder: Builder<Vec<u8>, F>) -> Builder<Vec<
 }
 
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn a_pool_holds_no_more_items_than_it_may() {
     with_shapes(|shape| {
         for max in [1, 2, 63, 64, 65, 200] {
@@ -85,6 +89,10 @@ fn a_pool_weighs_no_more_than_it_may() {
 
 /// Whichever way items leave, the accounts come out even.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn every_way_out_is_counted() {
     with_shapes(|shape| {
         let ledger = Ledger::new();
@@ -136,6 +144,10 @@ fn every_way_out_is_counted() {
 
 /// Never above, whatever goes on; and back to nothing at the end.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn limits_hold_under_threads() {
     const MAX: usize = 40;
     for depth in [0, 2, 64] {
@@ -153,7 +165,7 @@ fn limits_hold_under_threads() {
             let workers: Vec<_> = (0..4)
                 .map(|_| {
                     scope.spawn(|| {
-                        for round in 0..scaled(5, 300, 3000) {
+                        for round in 0..scaled(5, 100, 3000) {
                             let held: Vec<_> = (0..round % 20).map(|_| pool.take()).collect();
                             held.into_iter().for_each(|item| pool.put(item));
                             (0..5).for_each(|_| pool.put(ledger.item()));
@@ -189,6 +201,10 @@ fn limits_hold_under_threads() {
 
 /// A pool with limits has the same order and the same counts as one without.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn limits_change_nothing_else() {
     with_shapes(|shape| {
         let make = || {
@@ -221,6 +237,10 @@ fn limits_change_nothing_else() {
 
 /// Time is noticed though no take is fast and none is slow.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn time_goes_on() {
     let clock = Arc::new(ManualClock::new());
     let pool = Pool::builder(|| 0u8)
@@ -246,6 +266,10 @@ fn time_goes_on() {
 
 /// The weight hook panics at its every call: the accounts stay whole but for the weight that nobody knows.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn a_weight_that_panics() {
     with_shapes(|shape| {
         for k in 1..=6 {
@@ -283,6 +307,10 @@ fn a_weight_that_panics() {
 
 /// All hooks use the pool itself.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn hooks_re_enter() {
     static POOL: std::sync::LazyLock<Pool<Box<u8>>> = std::sync::LazyLock::new(|| {
         fn again() {
@@ -330,6 +358,10 @@ fn hooks_re_enter() {
 }
 
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn a_floor_stays() {
     with_shapes(|shape| {
         for floor in [1, 5, 100] {
@@ -405,6 +437,10 @@ fn a_floor_keeps_the_youngest() {
 }
 
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn prefilled() {
     with_shapes(|shape| {
         let ledger = Ledger::new();
@@ -458,6 +494,10 @@ fn a_prefill_that_panics() {
 
 /// golang/go#23199: a few huge buffers among many small uses are handed round for ever.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn huge_items_go_after_small_uses() {
     const HUGE: usize = if cfg!(miri) { 1 << 16 } else { 64 << 20 };
     let pool = Pool::builder(|| buffer(64))
@@ -494,6 +534,10 @@ fn huge_items_go_after_small_uses() {
 }
 
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "many items, and no unsafe code that smaller tests do not reach"
+)]
 fn calibrated() {
     let sizes = Arc::new(Calibrator::new());
     let pool = Pool::builder({

@@ -12,7 +12,11 @@ use pool_core::{DiscardReason, Pool};
 #[test]
 fn nothing_is_lost_or_doubled() {
     with_shapes(|shape| {
-        for seed in 0..scaled(2, 20, 100) as u64 {
+        // Miri sees enough in one shape.
+        if cfg!(miri) && (shape.depth, shape.shards) != (2, 2) {
+            return;
+        }
+        for seed in 0..scaled(1, 20, 100) as u64 {
             let ledger = Ledger::new();
             let pool = shape
                 .builder(ledger.maker())
@@ -78,7 +82,7 @@ fn the_same_seed_does_the_same() {
             .chaos(seed)
             .rotate_manually()
             .build();
-        (0..300)
+        (0..scaled(30, 300, 300))
             .map(|round| {
                 let held: Vec<_> = (0..round % 5).map(|_| pool.get()).collect();
                 held.iter().map(|item| item.number()).collect::<Vec<_>>()

@@ -51,6 +51,10 @@ fn fill(pool: &Pool<Item, Maker>, ledger: &Ledger, count: usize) {
 }
 
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "long, and no unsafe code that smaller tests do not reach"
+)]
 fn idle_pools_shrink_within_two_periods_a_hundred_times_over() {
     let _alone = alone();
     let (ledger, clock) = (Ledger::new(), Arc::new(ManualClock::new()));
@@ -76,6 +80,10 @@ fn idle_pools_shrink_within_two_periods_a_hundred_times_over() {
 
 /// mimalloc#1246: a common deadline was put off though some had one of their own.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "long, and no unsafe code that smaller tests do not reach"
+)]
 fn each_pool_has_its_own_period() {
     let _alone = alone();
     let clock = Arc::new(ManualClock::new());
@@ -105,6 +113,10 @@ fn each_pool_has_its_own_period() {
 
 /// The victims go along the curve, oldest first, and what is put back meanwhile is not touched.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "long, and no unsafe code that smaller tests do not reach"
+)]
 fn the_coldest_go_first() {
     let _alone = alone();
     const COUNT: usize = scaled(64, 1000, 1000);
@@ -185,6 +197,10 @@ fn all_at_once_if_told_so() {
 
 /// What is used once in between stays, decay or not.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "long, and no unsafe code that smaller tests do not reach"
+)]
 fn what_is_used_stays() {
     let _alone = alone();
     let (ledger, clock) = (Ledger::new(), Arc::new(ManualClock::new()));
@@ -354,6 +370,10 @@ fn names_and_errors() {
 
 /// Items that panic when they die do not take the thread along, nor keep it from other pools.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "long, and no unsafe code that smaller tests do not reach"
+)]
 fn survives_destructors() {
     struct Grudge(Arc<AtomicUsize>);
     impl Drop for Grudge {
@@ -651,4 +671,20 @@ fn coming_and_going() {
     });
     drop(Reaper::start());
     assert_eq!(ledger.alive(), 0);
+}
+
+#[test]
+fn auto_traits() {
+    fn check<T: Send + Sync + Unpin + std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    check::<Reaper>();
+    check::<pool_core::Calibrator>();
+    check::<Pressure>();
+    fn shared<T: Send + Sync>() {}
+    shared::<pool_core::ReaperBuilder>();
+    #[cfg(target_os = "linux")]
+    {
+        check::<pool_core::pressure::Psi>();
+        check::<pool_core::pressure::CgroupEvents>();
+        check::<pool_core::pressure::Systemd>();
+    }
 }
