@@ -66,3 +66,11 @@ pub(crate) fn has_go() -> bool {
 pub(crate) fn runs(program: &str) -> bool {
     answer(&Invocation::new(program, "--version")).is_some()
 }
+
+/// The release of rustdoc (`1.95`), if it runs.
+pub(crate) fn rustdoc_release() -> Option<String> {
+    let text = answer(&Invocation::new("rustdoc", "--version"))?;
+    let version = text.split_whitespace().nth(1)?;
+    let (release, _) = version.rsplit_once('.')?;
+    Some(release.to_owned())
+}

@@ -3,7 +3,9 @@
 use std::fs;
 use std::process::ExitCode;
 
-use super::{Command, asm, bench, demo, docs, fmt, lint, loom, outside, targets, test, tidy};
+use super::{
+    Command, asm, bench, demo, docs, fmt, lint, loom, outside, package, targets, test, tidy,
+};
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
 use crate::step::{Action, Step};
@@ -72,6 +74,7 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps.extend(targets::steps(workspace));
     steps.extend(outside::steps(workspace));
     steps.extend(docs::steps(workspace));
+    steps.extend(package::steps(workspace));
     steps.extend(loom::steps(workspace));
     steps.extend(workspace.crates().iter().map(test::long));
     steps.extend(demo::steps(workspace));

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
-use super::Command;
+use super::{Command, api};
 use crate::args::Args;
 use crate::markdown::Page;
 use crate::runner::{self, Job, Options};
@@ -35,6 +35,23 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
 
 /// All but the examples that the tests run anyway.
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
+    let book = if tools::runs("mdbook") {
+        Step::check("book", book)
+    } else {
+        Step::skip("book", "mdbook", "not installed: cargo install mdbook")
+    };
+    vec![
+        rustdoc(workspace),
+        api::step(workspace),
+        Step::check("pages", pages)
+            .on_failure("a link is relative to its page; a heading's name is as on GitHub"),
+        Step::cargo("recipes", "test --doc -p recipes").at_least(1),
+        book,
+    ]
+}
+
+/// The pages of the crates, as docs.rs would show them.
+pub(super) fn rustdoc(workspace: &Workspace) -> Step {
     let mut line = String::from("doc --no-deps");
     for krate in workspace.crates() {
         line += &format!(" -p {}", krate.name);
@@ -44,18 +61,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             }
         }
     }
-    let book = if tools::runs("mdbook") {
-        Step::check("book", book)
-    } else {
-        Step::skip("book", "mdbook", "not installed: cargo install mdbook")
-    };
-    vec![
-        Step::cargo("rustdoc, all features", &line).env("RUSTDOCFLAGS", "-D warnings"),
-        Step::check("pages", pages)
-            .on_failure("a link is relative to its page; a heading's name is as on GitHub"),
-        Step::cargo("recipes", "test --doc -p recipes").at_least(1),
-        book,
-    ]
+    Step::cargo("rustdoc, all features", &line).env("RUSTDOCFLAGS", "-D warnings")
 }
 
 /// The pages, the code they are tested by, and where all of it is.
@@ -326,10 +332,17 @@ fn book(job: &mut Job<'_>) -> Result<String, String> {
     let source = folder.join("src");
     let copy = |path: &Path| -> Result<(), String> {
         let to = source.join(path.strip_prefix(&site.root).unwrap_or(path));
-        fs::create_dir_all(to.parent().unwrap_or(&source))
-            .and_then(|()| fs::copy(path, &to))
-            .map(drop)
-            .map_err(|error| format!("{}: {error}", to.display()))
+        let named = |error: std::io::Error| format!("{}: {error}", to.display());
+        fs::create_dir_all(to.parent().unwrap_or(&source)).map_err(named)?;
+        if path.extension().is_some_and(|extension| extension == "md") {
+            let to = match to.file_name() {
+                Some(name) if name == "README.md" => to.with_file_name("index.md"),
+                _ => to.clone(),
+            };
+            fs::write(to, as_index(&workspace::read(path)?)).map_err(named)
+        } else {
+            fs::copy(path, &to).map(drop).map_err(named)
+        }
     };
     if source.exists() {
         fs::remove_dir_all(&source).map_err(|error| format!("{}: {error}", source.display()))?;
@@ -348,12 +361,19 @@ fn book(job: &mut Job<'_>) -> Result<String, String> {
     let contents = workspace::read(&site.root.join("docs/SUMMARY.md"))?
         .replace("](", "](docs/")
         .replace("](docs/../", "](");
+    let contents = as_index(&contents);
     let settings = workspace::read(&site.root.join("docs/book.toml"))?;
     fs::write(source.join("SUMMARY.md"), contents)
         .and_then(|()| fs::write(folder.join("book.toml"), settings))
         .map_err(|error| format!("{}: {error}", folder.display()))?;
     job.run(&Invocation::new("mdbook", "build").in_dir(&folder))?;
     Ok(folder.join("book").display().to_string())
+}
+
+/// The page with links to each folder's README as mdBook wants them: under the name that it gives the file in the end.
+fn as_index(page: &str) -> String {
+    page.replace("README.md)", "index.md)")
+        .replace("README.md#", "index.md#")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::args::{Args, Flag};
 use crate::workspace::Workspace;
 
+mod api;
 mod asm;
 mod bench;
 mod ci;
@@ -20,6 +21,7 @@ mod memory;
 mod miri;
 mod orderings;
 mod outside;
+mod package;
 mod targets;
 mod test;
 mod tidy;
@@ -50,6 +52,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     lint::COMMAND,
     tidy::COMMAND,
     docs::COMMAND,
+    api::COMMAND,
     test::COMMAND,
     loom::COMMAND,
     miri::COMMAND,
@@ -59,6 +62,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     orderings::COMMAND,
     targets::COMMAND,
     outside::COMMAND,
+    package::COMMAND,
     asm::COMMAND,
     bench::COMMAND,
     memory::COMMAND,
