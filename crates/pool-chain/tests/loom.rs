@@ -32,9 +32,26 @@ fn explore<O>(
 ) where
     O: Ord + Clone + Debug + Send + 'static,
 {
+    explore_within(usize::MAX, name, floor, expected, body);
+}
+
+/// The same with a lower bound on the preemptions than elsewhere.
+fn explore_within<O>(
+    preemptions: usize,
+    name: &str,
+    floor: usize,
+    expected: &[O],
+    body: impl Fn() -> O + Send + Sync + 'static,
+) where
+    O: Ord + Clone + Debug + Send + 'static,
+{
     let seen = Arc::new((Mutex::new(BTreeSet::new()), AtomicUsize::new(0)));
     let record = seen.clone();
-    loom::model(move || {
+    let mut builder = loom::model::Builder::new();
+    if preemptions < builder.preemption_bound.unwrap_or(usize::MAX) {
+        builder.preemption_bound = Some(preemptions);
+    }
+    builder.check(move || {
         begin_model();
         let outcome = body();
         finish_model();
@@ -296,6 +313,45 @@ fn counting_against_growth() {
         let counter = thread::spawn(move || consumer.len());
         producer.push_head(1);
         counter.join().unwrap()
+    });
+}
+
+/// Counting while the producer unlinks what is behind its new ring: a walk that began when the tail was the old
+/// ring, but finds the new one there, finds it whole.
+#[test]
+fn counting_against_unlinking() {
+    explore("counting and unlinking", 1500, &[2, 2 + 4, 4], || {
+        let (mut producer, consumer) = filled(2);
+        let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
+        let counter = thread::spawn({
+            let consumer = consumer.clone();
+            move || consumer.capacity()
+        });
+        producer.push_head(3);
+        let counted = counter.join().unwrap();
+        assert!(slow.into_iter().flatten().eq([1, 2]));
+        counted
+    });
+}
+
+/// A thief unlinks a drained ring, and a third thread meets the ring behind it by the thief's word alone: it finds
+/// it whole. Two preemptions are what that takes: the producer's after it has linked the ring, the thief's after the
+/// unlinking. (Three of them, with three threads, make a million schedules and no other outcome.)
+#[test]
+fn a_thief_unlinks_for_another() {
+    explore_within(2, "for another", 15_000, &[2, 2 + 4, 4], || {
+        let (mut producer, consumer) = filled(2);
+        let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
+        let [thief, counter] = [consumer.clone(), consumer.clone()];
+        // Looking for a value unlinks as taking one does, in fewer steps.
+        let thief = thread::spawn(move || thief.is_empty());
+        let counter = thread::spawn(move || counter.capacity());
+        producer.push_head(3);
+        thief.join().unwrap();
+        let counted = counter.join().unwrap();
+        assert!(slow.into_iter().flatten().eq([1, 2]));
+        assert!(rest(&consumer).into_iter().eq([3]));
+        counted
     });
 }
 
