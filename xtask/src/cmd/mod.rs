@@ -19,6 +19,7 @@ mod litmus;
 mod loom;
 mod memory;
 mod miri;
+mod mutants;
 mod orderings;
 mod outside;
 mod package;
@@ -60,6 +61,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     fuzz::COMMAND,
     litmus::COMMAND,
     orderings::COMMAND,
+    mutants::COMMAND,
     targets::COMMAND,
     outside::COMMAND,
     package::COMMAND,

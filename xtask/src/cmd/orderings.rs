@@ -274,14 +274,14 @@ struct Place {
 impl Place {
     fn new(workspace: &Workspace) -> Result<Self, String> {
         let root = workspace.target_for("orderings");
-        let place = Self {
+        let scratch = root.join("logs");
+        let named = |error: std::io::Error| format!("{}: {error}", scratch.display());
+        fs::create_dir_all(&scratch).map_err(named)?;
+        Ok(Self {
             copy: root.join("copy"),
             target: root.join("target"),
-            scratch: root.join("logs"),
-        };
-        fs::create_dir_all(&place.scratch)
-            .map_err(|error| format!("{}: {error}", place.scratch.display()))?;
-        Ok(place)
+            scratch,
+        })
     }
 
     /// Shows the mutants that are still alive to the tests of a tool, if there are any for it.

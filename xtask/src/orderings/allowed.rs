@@ -20,6 +20,19 @@ pub(crate) struct Entry {
 
 /// Reads the list.
 pub(crate) fn parse(text: &str) -> Result<Vec<Entry>, String> {
+    let fits = |words: &str| words.contains(": ") && words.contains(" -> ");
+    list(text, |words| {
+        fits(words)
+            .then_some(())
+            .ok_or("`FILE FUNCTION ACCESS: FROM -> TO`")
+    })
+}
+
+/// Reads a list of this kind whose keys have a form of their own, which `form` names when it does not fit.
+pub(crate) fn list(
+    text: &str,
+    form: impl Fn(&str) -> Result<(), &'static str>,
+) -> Result<Vec<Entry>, String> {
     let mut entries: Vec<Entry> = Vec::new();
     // The entries whose reason is being read.
     let mut open = 0;
@@ -43,11 +56,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Entry>, String> {
         if entries[open..].iter().all(|entry| !entry.reason.is_empty()) {
             open = entries.len();
         }
-        if !words.contains(": ") || !words.contains(" -> ") {
-            return Err(format!(
-                "line {number}: not of the form `FILE FUNCTION ACCESS: FROM -> TO`"
-            ));
-        }
+        form(words).map_err(|form| format!("line {number}: not of the form {form}"))?;
         if entries.iter().any(|entry| entry.key == words) {
             return Err(format!("line {number}: {words} stands here twice"));
         }
