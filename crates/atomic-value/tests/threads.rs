@@ -1,7 +1,7 @@
 //! Threads that come and go: statics, thread-local destructors, guards that move, values that are dropped
 //! elsewhere.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, UnsafeCell};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -268,4 +268,40 @@ fn short_lived_values() {
     });
     assert!(done.load(Ordering::Relaxed));
     assert_eq!(drops.load(Ordering::Relaxed), 2 * ROUNDS);
+}
+
+/// What a thread did before it stored an object a second time is seen by whoever exchanges that object, and
+/// holds it since the first time: the object's own content says nothing of the second.
+#[test]
+fn an_exchange_sees_what_came_before_the_second_store() {
+    struct Plain(UnsafeCell<usize>);
+    // SAFETY: the test lets one thread write it before the store, and another read it after the exchange.
+    unsafe impl Sync for Plain {}
+
+    let rounds = if cfg!(miri) { 5 } else { 200 };
+    for round in 0..rounds {
+        let known = Arc::new(1);
+        let value = AtomicValue::new(0);
+        let plain = Plain(UnsafeCell::new(0));
+        let stored = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (value, plain, stored, known) = (&value, &plain, &stored, &known);
+            scope.spawn(move || {
+                // SAFETY: the other thread reads it only after its exchange has found what we store below.
+                unsafe { *plain.0.get() = round };
+                value.store_arc(Arc::clone(known));
+                // Relaxed, and only so that the exchange finds the object at its first attempt: no edge.
+                stored.store(true, Ordering::Relaxed);
+            });
+            while !stored.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+            while value
+                .compare_and_swap_ptr(Some(known), Arc::new(2))
+                .is_err()
+            {}
+            // SAFETY: the exchange has found what was stored after the write.
+            assert_eq!(unsafe { *plain.0.get() }, round);
+        });
+    }
 }
