@@ -18,6 +18,8 @@ pub(crate) struct Fence {
     pub(crate) line: usize,
     /// What follows the fence: the language, and what rustdoc is told.
     pub(crate) info: String,
+    /// A line that rustdoc hides, and Markdown shows: one that begins with a hash and a space.
+    pub(crate) hidden: Option<usize>,
 }
 
 /// A page taken apart.
@@ -63,9 +65,16 @@ impl Page {
                     self.fences.push(Fence {
                         line: index + 1,
                         info: info.trim().to_owned(),
+                        hidden: None,
                     });
                 }
-                Some(_) => {}
+                Some(_) => {
+                    if start == "#" || start.starts_with("# ") {
+                        if let Some(fence) = self.fences.last_mut() {
+                            fence.hidden.get_or_insert(index + 1);
+                        }
+                    }
+                }
                 None => prose.push_str(line),
             }
             prose.push('\n');
@@ -267,12 +276,13 @@ mod tests {
 
     #[test]
     fn fences_say_what_they_hold() {
-        let page = Page::read("x\n\n```rust,no_run\nlet a;\n```\n\n````md\n```\n````\n");
+        let page = Page::read("x\n\n```rust,no_run\nlet a;\n# let b;\n```\n\n````md\n```\n````\n");
         let infos: Vec<_> = page
             .fences
             .iter()
             .map(|fence| (fence.line, &*fence.info))
             .collect();
-        assert_eq!(infos, [(3, "rust,no_run"), (7, "md")]);
+        assert_eq!(infos, [(3, "rust,no_run"), (8, "md")]);
+        assert_eq!(page.fences[0].hidden, Some(5));
     }
 }

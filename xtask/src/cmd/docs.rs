@@ -243,6 +243,11 @@ impl Site {
             if words.any(|word| word.starts_with("ignore")) {
                 return Some(format!("{}: a block that is ignored grows old", fence.line));
             }
+            if let Some(line) = fence.hidden {
+                return Some(format!(
+                    "{line}: hidden by rustdoc only: whoever copies the block has it, too"
+                ));
+            }
             (!tested).then(|| format!("{}: no test includes this page", fence.line))
         })
     }
