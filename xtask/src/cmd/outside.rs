@@ -1,5 +1,5 @@
 //! `outside`: tries each crate as a stranger would: an empty project elsewhere, the crate as its only
-//! dependency, the README's example for it as the program.
+//! dependency, the README's example for it as the program; and each recipe with the dependencies that it names.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::workspace::{self, Workspace};
 pub(super) const COMMAND: Command = Command {
     name: "outside",
     usage: "[CRATE…]",
-    about: "run the README's example of each crate in an empty project outside the workspace",
+    about: "run the README's examples and the recipes in an empty project outside the workspace",
     details: "",
     flags: &[],
     passes_on: false,
@@ -24,11 +24,57 @@ pub(super) const COMMAND: Command = Command {
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let chosen = args.choose("crate", &workspace.names())?;
     let steps = steps(workspace).into_iter().zip(workspace.names());
-    let steps = steps
+    let mut steps: Vec<_> = steps
         .filter(|(_, name)| chosen.contains(name))
         .map(|(step, _)| step)
         .collect();
+    if args.words.is_empty() {
+        steps.extend(recipes(workspace));
+    }
     Ok(runner::run(workspace, steps, Options::of(args)))
+}
+
+/// One step a recipe. Not in `ci`, which runs the same blocks as tests: these builds take minutes.
+fn recipes(workspace: &Workspace) -> Vec<Step> {
+    let folder = workspace.root().join("docs").join("recipes");
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let mut pages: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .filter(|path| !path.ends_with("README.md"))
+        .collect();
+    pages.sort();
+    let step = |page: std::path::PathBuf| {
+        let name = page
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Step::check(format!("outside, recipe {name}"), move |job| {
+            follow(job, &page)
+        })
+        .on_failure("a recipe must work by copy and paste, with the dependencies that it names")
+    };
+    pages.into_iter().map(step).collect()
+}
+
+/// Does what a recipe says.
+fn follow(job: &mut Job<'_>, page: &Path) -> Result<String, String> {
+    let text = workspace::read(page)?;
+    let manifests = blocks(&text, "```toml");
+    let [dependencies] = manifests.as_slice() else {
+        return Err("a recipe names its dependencies once".to_owned());
+    };
+    // Until they are published, and afterwards so that these are tried.
+    let ours = job.workspace.crates().iter().map(|krate| {
+        let path = krate.dir.to_string_lossy();
+        format!("{} = {{ path = {path:?} }}\n", krate.name)
+    });
+    let more = format!(
+        "{dependencies}\n[patch.crates-io]\n{}",
+        ours.collect::<String>()
+    );
+    run_all(job, "recipe", &more, &rust_blocks(&text))
 }
 
 /// One step a crate.
@@ -45,7 +91,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
 }
 
 fn try_out(job: &mut Job<'_>, name: &str) -> Result<String, String> {
-    let root = job.workspace.root();
+    let root = job.workspace.root().to_owned();
     let krate = job.workspace.krate(name).ok_or("no such crate")?;
     let readme = workspace::read(&root.join("README.md"))?;
     let mut examples = rust_blocks(&readme);
@@ -53,32 +99,42 @@ fn try_out(job: &mut Job<'_>, name: &str) -> Result<String, String> {
     if examples.is_empty() {
         return Err(format!("README.md has no example that uses {name}"));
     }
-    let path = format!("{:?}", krate.dir.to_string_lossy());
-    let lock = workspace::read(&root.join("Cargo.lock"))?;
+    let path = krate.dir.to_string_lossy();
+    let dependencies = format!("[dependencies]\n{name} = {{ path = {path:?} }}\n");
+    run_all(job, name, &dependencies, &examples)
+}
+
+/// Runs each example as the program of an empty project.
+fn run_all(
+    job: &mut Job<'_>,
+    name: &str,
+    dependencies: &str,
+    examples: &[String],
+) -> Result<String, String> {
+    let lock = workspace::read(&job.workspace.root().join("Cargo.lock"))?;
     let target = job.workspace.target_for("outside");
     // Elsewhere, so that no manifest of ours lies above it.
     let folder = std::env::temp_dir().join(format!("outside-{name}-{}", std::process::id()));
     let result = examples.iter().try_for_each(|example| {
-        write_project(&folder, name, &path, &lock, example)?;
+        write_project(&folder, name, dependencies, &lock, example)?;
         let run = Invocation::cargo("run --quiet")
             .in_dir(&folder)
             .env("CARGO_TARGET_DIR", &target);
         job.run(&run).map(drop)
     });
     let _ = fs::remove_dir_all(&folder);
-    result.map(|()| format!("{} of the README's examples", examples.len()))
+    result.map(|()| format!("{} examples", examples.len()))
 }
 
 fn write_project(
     folder: &Path,
     name: &str,
-    path: &str,
+    dependencies: &str,
     lock: &str,
     example: &str,
 ) -> Result<(), String> {
     let manifest = format!(
-        "[package]\nname = \"outside-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\n{name} = {{ path = {path} }}\n"
+        "[package]\nname = \"outside-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n{dependencies}"
     );
     let program = if example.contains("fn main(") {
         example.to_owned()
@@ -94,10 +150,15 @@ fn write_project(
 
 /// The blocks fenced as Rust, without attributes that keep rustdoc from running them.
 fn rust_blocks(page: &str) -> Vec<String> {
+    blocks(page, "```rust")
+}
+
+/// The blocks that begin with this line.
+fn blocks(page: &str, fence: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
-        if line.trim() == "```rust" {
+        if line.trim() == fence {
             let block: Vec<_> = lines
                 .by_ref()
                 .take_while(|line| line.trim() != "```")
