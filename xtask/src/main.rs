@@ -9,6 +9,7 @@ mod markdown;
 mod orderings;
 mod runner;
 mod scan;
+mod selftest;
 mod step;
 mod suite;
 mod tools;

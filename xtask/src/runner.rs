@@ -49,6 +49,46 @@ enum Outcome {
 
 /// Runs the steps in order and says how it went.
 pub(crate) fn run(workspace: &Workspace, steps: Vec<Step>, options: Options) -> ExitCode {
+    run_and_tell(workspace, steps, options, |_| String::new())
+}
+
+/// A step that has been run.
+pub(crate) struct Done {
+    pub(crate) name: String,
+    outcome: Outcome,
+    time: Duration,
+    log: PathBuf,
+}
+
+impl Done {
+    /// In a word, and what it said for the summary.
+    pub(crate) fn told(&self) -> (&'static str, &str) {
+        match &self.outcome {
+            Outcome::Passed(note) => ("ok", note),
+            Outcome::Failed(why) => ("FAILED", why),
+            Outcome::Skipped { reason, .. } => ("SKIPPED", reason),
+            Outcome::NotReached => ("not reached", ""),
+        }
+    }
+
+    /// What it printed.
+    pub(crate) fn output(&self) -> String {
+        match self.outcome {
+            Outcome::Passed(_) | Outcome::Failed(_) => {
+                String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+            }
+            Outcome::Skipped { .. } | Outcome::NotReached => String::new(),
+        }
+    }
+}
+
+/// The same, and prints what `tell` makes of it.
+pub(crate) fn run_and_tell(
+    workspace: &Workspace,
+    steps: Vec<Step>,
+    options: Options,
+    tell: impl FnOnce(&[Done]) -> String,
+) -> ExitCode {
     let logs = workspace.target().join("xtask").join("logs");
     if let Err(error) = fs::create_dir_all(&logs) {
         eprintln!("error: cannot create {}: {error}", logs.display());
@@ -60,7 +100,12 @@ pub(crate) fn run(workspace: &Workspace, steps: Vec<Step>, options: Options) -> 
     let mut failed = false;
     for (index, step) in steps.into_iter().enumerate() {
         if failed && !options.keep_going {
-            results.push((step.name, Outcome::NotReached, Duration::ZERO));
+            results.push(Done {
+                name: step.name,
+                outcome: Outcome::NotReached,
+                time: Duration::ZERO,
+                log: PathBuf::new(),
+            });
             continue;
         }
         let title = format!("[{:>2}/{count}] {}", index + 1, step.name);
@@ -88,9 +133,15 @@ pub(crate) fn run(workspace: &Workspace, steps: Vec<Step>, options: Options) -> 
             }
         };
         failed |= matches!(outcome, Outcome::Failed(_));
-        results.push((step.name, outcome, begun.elapsed()));
+        results.push(Done {
+            name: step.name,
+            outcome,
+            time: begun.elapsed(),
+            log,
+        });
     }
     print!("{}", summary(&results, started.elapsed()));
+    print!("{}", tell(&results));
     if failed {
         ExitCode::FAILURE
     } else {
@@ -135,17 +186,18 @@ fn report(
 }
 
 /// The closing table and, below it, what could not be done on this machine.
-fn summary(results: &[(String, Outcome, Duration)], elapsed: Duration) -> String {
+fn summary(results: &[Done], elapsed: Duration) -> String {
     let width = results
         .iter()
-        .map(|(name, ..)| name.chars().count())
+        .map(|done| done.name.chars().count())
         .max()
         .unwrap_or(0);
     let mut text = String::new();
     let (mut passed, mut failed, mut skipped, mut left) = (0, 0, 0, 0);
     let _ = writeln!(text, "\n{:width$}  result        time", "step");
-    for (name, outcome, elapsed) in results {
-        let (word, note) = match outcome {
+    for done in results {
+        let name = &done.name;
+        let (word, note) = match &done.outcome {
             Outcome::Passed(note) => (&mut passed, ("ok", note.as_str())),
             Outcome::Failed(why) => (&mut failed, ("FAILED", why.lines().next().unwrap_or(""))),
             Outcome::Skipped { tool, .. } => (&mut skipped, ("SKIPPED", tool.as_str())),
@@ -153,7 +205,7 @@ fn summary(results: &[(String, Outcome, Duration)], elapsed: Duration) -> String
         };
         *word += 1;
         let (word, note) = note;
-        let line = format!("{name:width$}  {word:11}{:>7}  {note}", seconds(*elapsed));
+        let line = format!("{name:width$}  {word:11}{:>7}  {note}", seconds(done.time));
         let _ = writeln!(text, "{}", line.trim_end());
     }
     let _ = write!(text, "{passed} passed, {failed} failed, {skipped} skipped");
@@ -161,7 +213,7 @@ fn summary(results: &[(String, Outcome, Duration)], elapsed: Duration) -> String
         let _ = write!(text, ", {left} not reached (--keep-going goes on)");
     }
     let _ = writeln!(text, ", {} in all", seconds(elapsed));
-    for (name, outcome, _) in results {
+    for Done { name, outcome, .. } in results {
         if let Outcome::Skipped { tool, reason } = outcome {
             let _ = writeln!(text, "SKIPPED: {tool}: {reason} (step: {name})");
         }
@@ -498,26 +550,21 @@ mod tests {
 
     #[test]
     fn the_summary_names_what_is_missing() {
+        let done = |name: &str, outcome, millis| Done {
+            name: name.to_owned(),
+            outcome,
+            time: Duration::from_millis(millis),
+            log: PathBuf::new(),
+        };
+        let missing = Outcome::Skipped {
+            tool: "thumb".into(),
+            reason: "not there".into(),
+        };
         let results = [
-            (
-                "fmt".to_owned(),
-                Outcome::Passed(String::new()),
-                Duration::from_millis(1234),
-            ),
-            (
-                "bare metal".to_owned(),
-                Outcome::Skipped {
-                    tool: "thumb".into(),
-                    reason: "not there".into(),
-                },
-                Duration::ZERO,
-            ),
-            (
-                "test".to_owned(),
-                Outcome::Failed("it broke\nbadly".into()),
-                Duration::from_secs(75),
-            ),
-            ("doc".to_owned(), Outcome::NotReached, Duration::ZERO),
+            done("fmt", Outcome::Passed(String::new()), 1234),
+            done("bare metal", missing, 0),
+            done("test", Outcome::Failed("it broke\nbadly".into()), 75_000),
+            done("doc", Outcome::NotReached, 0),
         ];
         let text = summary(&results, Duration::from_secs(80));
         assert!(text.contains("fmt         ok           1.2 s"), "{text}");

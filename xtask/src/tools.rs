@@ -74,3 +74,14 @@ pub(crate) fn rustdoc_release() -> Option<String> {
     let (release, _) = version.rsplit_once('.')?;
     Some(release.to_owned())
 }
+
+/// The name of a nightly toolchain with the standard library's sources, or none.
+pub(crate) fn nightly_with_sources() -> Option<String> {
+    let nightly = toolchain("nightly")?;
+    let sysroot = answer(&Invocation::new(
+        "rustup",
+        ["run", &nightly, "rustc", "--print", "sysroot"],
+    ))?;
+    let sources = std::path::Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
+    sources.is_dir().then_some(nightly)
+}

@@ -75,7 +75,7 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps.extend(outside::steps(workspace));
     steps.extend(docs::steps(workspace));
     steps.extend(package::steps(workspace));
-    steps.extend(loom::steps(workspace));
+    steps.extend(loom::steps(workspace, false));
     steps.extend(workspace.crates().iter().map(test::long));
     steps.extend(demo::steps(workspace));
     steps.extend(asm::steps());

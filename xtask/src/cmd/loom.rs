@@ -12,28 +12,42 @@ use crate::workspace::{Crate, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "loom",
-    usage: "[CRATE…] [--preemptions N] [-- FILTER…]",
+    usage: "[CRATE…] [--deep | --preemptions N] [-- FILTER…]",
     about: "check the models in every interleaving, up to a bound",
     details: "Runs tests/loom.rs of each crate that has one. The bound counts forced switches of threads; at three\n\
         the outcomes of our models stop growing. Arguments behind `--` go to the test program.",
-    flags: &[Flag {
-        name: "--preemptions",
-        value: Some("N"),
-        about: "the bound (default: 3)",
-    }],
+    flags: &[
+        Flag {
+            name: "--preemptions",
+            value: Some("N"),
+            about: "the bound (default: 3)",
+        },
+        Flag {
+            name: "--deep",
+            value: None,
+            about: "the same as --preemptions 5: hours",
+        },
+    ],
     passes_on: false,
     run,
 };
 
 /// At three preemptions the sets of outcomes are complete; a fourth costs ten times the time.
 const PREEMPTIONS: &str = "3";
+/// What nobody waits for.
+const DEEP: &str = "5";
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let known: Vec<_> = with_models(workspace)
         .map(|krate| krate.name.as_str())
         .collect();
     let chosen = args.choose("crate with models", &known)?;
-    let bound = args.value("--preemptions").unwrap_or(PREEMPTIONS);
+    let usual = if args.has("--deep") {
+        DEEP
+    } else {
+        PREEMPTIONS
+    };
+    let bound = args.value("--preemptions").unwrap_or(usual);
     if bound.parse::<usize>().is_err() {
         return Err(format!("--preemptions {bound} is no number"));
     }
@@ -48,10 +62,11 @@ fn with_models(workspace: &Workspace) -> impl Iterator<Item = &Crate> {
     workspace.crates().iter().filter(|krate| krate.has_models)
 }
 
-/// Every crate's models.
-pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
+/// Every crate's models; two more preemptions in the deep run.
+pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
+    let bound = if deep { DEEP } else { PREEMPTIONS };
     with_models(workspace)
-        .map(|krate| step(workspace, &krate.name, PREEMPTIONS, &[]))
+        .map(|krate| step(workspace, &krate.name, bound, &[]))
         .collect()
 }
 
@@ -68,7 +83,7 @@ pub(super) fn lint(workspace: &Workspace) -> Option<Step> {
 }
 
 fn step(workspace: &Workspace, name: &str, bound: &str, filter: &[OsString]) -> Step {
-    let line = format!("test -p {name} --release --features loom --test loom --");
+    let line = format!("test -p {name} --release --features loom --test loom -- --show-output");
     with_loom(
         Step::cargo(format!("loom {name}"), &line).args(filter),
         workspace,

@@ -23,9 +23,11 @@ mod mutants;
 mod orderings;
 mod outside;
 mod package;
+mod sanitize;
 mod targets;
 mod test;
 mod tidy;
+mod verify;
 
 /// A command of xtask.
 pub(crate) struct Command {
@@ -60,8 +62,10 @@ pub(crate) const COMMANDS: &[Command] = &[
     faults::COMMAND,
     fuzz::COMMAND,
     litmus::COMMAND,
+    sanitize::COMMAND,
     orderings::COMMAND,
     mutants::COMMAND,
+    verify::COMMAND,
     targets::COMMAND,
     outside::COMMAND,
     package::COMMAND,

@@ -1,0 +1,103 @@
+//! `sanitize`: the tests that race and the tests that count, under the compiler's sanitizers.
+
+use std::process::ExitCode;
+
+use super::Command;
+use crate::args::Args;
+use crate::runner::{self, Options};
+use crate::step::{Invocation, Step};
+use crate::tools;
+use crate::workspace::Workspace;
+
+pub(super) const COMMAND: Command = Command {
+    name: "sanitize",
+    usage: "[thread|address]",
+    about: "run stress and ladder tests under ThreadSanitizer and AddressSanitizer (needs nightly)",
+    details: "The standard library is instrumented too, nothing is suppressed, and the first report ends the run. Under\n\
+        ThreadSanitizer, Go's tests of dequeue and chain run at full size, which Go leaves out under its own.\n\
+        AddressSanitizer looks for leaks at the end; tests that leak on purpose are left out by name.",
+    flags: &[],
+    passes_on: false,
+    run,
+};
+
+/// The only target that both sanitizers and CI know.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// A crate's test programs that are of use here, and what of them is not.
+struct Suite {
+    krate: &'static str,
+    programs: &'static [&'static str],
+    /// Parts of the names of tests that leak on purpose.
+    leaks: &'static [&'static str],
+}
+
+const SUITES: &[Suite] = &[
+    Suite {
+        krate: "pool-dequeue",
+        programs: &["go_pool_test", "ladder", "pairs", "panics"],
+        leaks: &["forgotten"],
+    },
+    Suite {
+        krate: "pool-chain",
+        programs: &["go_pool_test", "ladder", "panics"],
+        leaks: &["forgotten"],
+    },
+    Suite {
+        krate: "pool-core",
+        programs: &["go_pool_test", "threads", "stress", "guards", "panics"],
+        leaks: &["forgotten"],
+    },
+    Suite {
+        krate: "atomic-value",
+        programs: &["go_value_test", "threads", "user_code"],
+        leaks: &["forgotten"],
+    },
+];
+
+fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
+    let chosen = args.choose("sanitizer", &["thread", "address"])?;
+    let steps = steps(workspace)
+        .into_iter()
+        .filter(|step| chosen.iter().any(|name| step.name.starts_with(name)))
+        .collect();
+    Ok(runner::run(workspace, steps, Options::of(args)))
+}
+
+/// Both sanitizers over all crates.
+pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
+    let here = cfg!(all(target_arch = "x86_64", target_os = "linux"));
+    let Some(nightly) = tools::nightly_with_sources().filter(|_| here) else {
+        let reason = "needs 64-bit Linux and `rustup toolchain install nightly -c rust-src`";
+        return ["thread", "address"]
+            .map(|name| Step::skip(format!("{name} sanitizer"), "nightly rust-src", reason))
+            .into();
+    };
+    let one = |name: &'static str, suite: &Suite| {
+        let programs: String = suite
+            .programs
+            .iter()
+            .map(|program| format!(" --test {program}"))
+            .collect();
+        let line = format!(
+            "test -Zbuild-std --target {TARGET} --release -p {}{programs} --",
+            suite.krate
+        );
+        let mut invocation = Invocation::cargo_of(&nightly, &line)
+            .env("RUSTFLAGS", format!("-Zsanitizer={name}"))
+            .env("CARGO_TARGET_DIR", workspace.target_for(name))
+            .env("TSAN_OPTIONS", "halt_on_error=1")
+            .env("ASAN_OPTIONS", "detect_leaks=1")
+            .without("CARGO_ENCODED_RUSTFLAGS");
+        if name == "address" {
+            invocation = invocation.args(suite.leaks.iter().flat_map(|leak| ["--skip", leak]));
+        }
+        Step::run(format!("{name} sanitizer, {}", suite.krate), invocation)
+            .at_least(suite.programs.len())
+    };
+    ["thread", "address"]
+        .into_iter()
+        .flat_map(|name| SUITES.iter().map(move |suite| (name, suite)))
+        .map(|(name, suite)| one(name, suite))
+        .collect()
+}

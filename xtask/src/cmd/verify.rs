@@ -1,0 +1,250 @@
+//! `verify`: every tool that looks for mistakes, and one table of what each has covered.
+
+use std::process::ExitCode;
+
+use super::{Command, asm, loom, miri, sanitize};
+use crate::args::{Args, Flag};
+use crate::runner::{self, Done, Options};
+use crate::selftest;
+use crate::step::{Invocation, Step};
+use crate::workspace::Workspace;
+
+pub(super) const COMMAND: Command = Command {
+    name: "verify",
+    usage: "[--deep] [--self-test] [--only TEXT] [--keep-going]",
+    about: "every tool that looks for mistakes, and a table of what each has covered",
+    details: "--self-test asks the question the other way round: bugs are planted in a copy of the sources, and each has to\n\
+        be noticed by one of the tools at least. --deep takes days; --only picks parts of it.\n\
+        docs/VERIFICATION.md says what each tool can see, and what it cannot.",
+    flags: &[
+        Flag {
+            name: "--deep",
+            value: None,
+            about: "more preemptions, more schedules, longer soaks",
+        },
+        Flag {
+            name: "--self-test",
+            value: None,
+            about: "only whether planted bugs are noticed",
+        },
+        Flag {
+            name: "--only",
+            value: Some("TEXT"),
+            about: "the parts with this in their name",
+        },
+    ],
+    passes_on: false,
+    run,
+};
+
+fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
+    args.no_words()?;
+    let deep = args.has("--deep");
+    let mut steps = if args.has("--self-test") {
+        vec![self_test()]
+    } else {
+        steps(workspace, deep)
+    };
+    if let Some(text) = args.value("--only") {
+        steps.retain(|step| step.name.contains(text));
+        if steps.is_empty() {
+            return Err(format!("no part has `{text}` in its name"));
+        }
+    }
+    let options = Options::of(args);
+    Ok(runner::run_and_tell(workspace, steps, options, table))
+}
+
+/// All tools, the quick ones first.
+pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
+    let mut steps = asm::steps();
+    steps.extend(loom::steps(workspace, deep));
+    steps.extend(properties(workspace, deep));
+    steps.push(self_test());
+    steps.extend(miri::steps(workspace, deep));
+    steps.extend(sanitize::steps(workspace));
+    steps.extend(own(deep));
+    steps
+}
+
+/// Whether planted bugs are noticed.
+pub(super) fn self_test() -> Step {
+    Step::check("self-test", selftest::run)
+        .on_failure("a bug that nobody notices needs a test; a place that has moved, xtask/src/selftest/bugs.rs")
+}
+
+/// Random operations against a sequential model.
+fn properties(workspace: &Workspace, deep: bool) -> Vec<Step> {
+    let cases = if deep { "100000" } else { "1024" };
+    workspace
+        .crates()
+        .iter()
+        .filter(|krate| krate.dir.join("tests/properties.rs").exists())
+        .map(|krate| {
+            let line = format!("test --release -p {} --test properties", krate.name);
+            Step::cargo(format!("properties {}", krate.name), &line)
+                .env("PROPTEST_CASES", cases)
+                .at_least(1)
+        })
+        .collect()
+}
+
+/// What has a command of its own.
+fn own(deep: bool) -> Vec<Step> {
+    let program = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
+    let step = |name: &str, line: &str| Step::run(name, Invocation::new(&program, line));
+    if deep {
+        vec![step("orderings", "orderings")]
+    } else {
+        vec![step("orderings", "orderings --quick")]
+    }
+}
+
+/// What a tool was shown, for the table.
+struct Row {
+    /// The beginning of the names of its steps.
+    prefix: &'static str,
+    tool: &'static str,
+    covered: &'static str,
+    count: fn(&str) -> Vec<(u64, &'static str)>,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        prefix: "asm",
+        tool: "disassembly",
+        covered: "a take and a put: no locked instruction, no fence",
+        count: |_| vec![],
+    },
+    Row {
+        prefix: "loom",
+        tool: "loom, repaired",
+        covered: "every protocol, all interleavings up to the bound",
+        count: |output| {
+            let executions = sum_before(output, "schedules,") + sum_before(output, "executions,");
+            vec![(passed(output), "models"), (executions, "executions")]
+        },
+    },
+    Row {
+        prefix: "properties",
+        tool: "proptest",
+        covered: "random operations against a sequential model",
+        count: |output| vec![(passed(output), "properties")],
+    },
+    Row {
+        prefix: "self-test",
+        tool: "self-test",
+        covered: "planted bugs, each to be noticed",
+        count: |output| {
+            vec![
+                (sum_before(output, "bugs,"), "bugs"),
+                (sum_before(output, "caught"), "caught"),
+            ]
+        },
+    },
+    Row {
+        prefix: "miri",
+        tool: "Miri",
+        covered: "meetings of two sides: aliasing, provenance, weak memory, leaks",
+        count: |output| vec![(passed(output), "runs of tests")],
+    },
+    Row {
+        prefix: "thread sanitizer",
+        tool: "ThreadSanitizer",
+        covered: "stress and ladder tests, Go's at full size",
+        count: |output| vec![(passed(output), "tests")],
+    },
+    Row {
+        prefix: "address sanitizer",
+        tool: "AddressSanitizer, LeakSanitizer",
+        covered: "stress and ladder tests",
+        count: |output| vec![(passed(output), "tests")],
+    },
+    Row {
+        prefix: "orderings",
+        tool: "orderings",
+        covered: "each ordering and fence, one step weaker",
+        count: |output| {
+            vec![
+                (sum_before(output, "mutants,"), "mutants"),
+                (sum_before(output, "killed,"), "killed"),
+                (sum_before(output, "justified,"), "justified"),
+            ]
+        },
+    },
+];
+
+/// One row for each tool.
+fn table(done: &[Done]) -> String {
+    let mut text = "\n| tool | what it covered | count | result |\n|---|---|---|---|\n".to_owned();
+    for row in ROWS {
+        let own: Vec<&Done> = done
+            .iter()
+            .filter(|done| done.name.starts_with(row.prefix))
+            .collect();
+        if own.is_empty() {
+            continue;
+        }
+        let mut counts: Vec<(u64, &str)> = Vec::new();
+        for step in &own {
+            let (_, said) = step.told();
+            for (number, what) in (row.count)(&format!("{}\n{said}", step.output())) {
+                match counts.iter_mut().find(|(_, known)| *known == what) {
+                    Some((sum, _)) => *sum += number,
+                    None => counts.push((number, what)),
+                }
+            }
+        }
+        let counts: Vec<String> = counts
+            .iter()
+            .map(|(number, what)| format!("{number} {what}"))
+            .collect();
+        let mut results: Vec<&str> = own.iter().map(|done| done.told().0).collect();
+        results.sort_unstable();
+        results.dedup();
+        text += &format!(
+            "| {} | {} | {} | {} |\n",
+            row.tool,
+            row.covered,
+            counts.join(", "),
+            results.join(", ")
+        );
+    }
+    text
+}
+
+/// How many tests passed, all programs together.
+fn passed(output: &str) -> u64 {
+    output
+        .lines()
+        .filter(|line| line.contains("test result: "))
+        .map(|line| sum_before(line, "passed;"))
+        .sum()
+}
+
+/// The sum of the numbers that stand before a word.
+fn sum_before(output: &str, word: &str) -> u64 {
+    let words: Vec<&str> = output.split_whitespace().collect();
+    words
+        .windows(2)
+        .filter(|pair| pair[1] == word || pair[1].trim_end_matches([',', ';', '.']) == word)
+        .filter_map(|pair| pair[0].trim_start_matches('(').parse::<u64>().ok())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_from_what_was_printed() {
+        let output = "hand_over: 120 schedules, 3 outcomes\n30 executions, 2 outcomes\n\
+            test result: ok. 4 passed; 0 failed; 1 ignored\ntest result: ok. 5 passed; 0 failed\n";
+        assert_eq!(passed(output), 9);
+        assert_eq!(sum_before(output, "schedules,"), 120);
+        assert_eq!(sum_before(output, "executions,"), 30);
+        let line = "orderings: 100 mutants, 90 killed, 10 justified, 0 survived";
+        assert_eq!(sum_before(line, "killed,"), 90);
+        assert_eq!(sum_before("self-test: 10 bugs, 9 caught", "caught"), 9);
+    }
+}

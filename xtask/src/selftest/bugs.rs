@@ -1,0 +1,217 @@
+//! The planted bugs: what is changed in the sources, and which checks are shown the result.
+
+/// A mistake that the tools have to notice.
+pub(crate) struct Bug {
+    /// As in the table.
+    pub(crate) name: &'static str,
+    /// The crate whose source is spoilt.
+    pub(crate) krate: &'static str,
+    /// The file, from the crate's folder.
+    pub(crate) file: &'static str,
+    /// What is replaced; stands there exactly once.
+    pub(crate) good: &'static str,
+    /// By what.
+    pub(crate) bad: &'static str,
+    /// Who is asked.
+    pub(crate) checks: &'static [Check],
+}
+
+/// One test of the bug's crate under one tool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Check {
+    pub(crate) tool: Tool,
+    /// The test program: a file in `tests`, or `lib`.
+    pub(crate) program: &'static str,
+    /// The test.
+    pub(crate) test: &'static str,
+}
+
+/// How a test is run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Tool {
+    /// As it is.
+    Plain,
+    /// In every interleaving, up to three preemptions.
+    Loom,
+    /// Under Miri, some schedules.
+    Miri,
+}
+
+impl Tool {
+    /// As in the table.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "test",
+            Self::Loom => "loom",
+            Self::Miri => "miri",
+        }
+    }
+}
+
+const fn plain(program: &'static str, test: &'static str) -> Check {
+    Check {
+        tool: Tool::Plain,
+        program,
+        test,
+    }
+}
+
+const fn loom(test: &'static str) -> Check {
+    Check {
+        tool: Tool::Loom,
+        program: "loom",
+        test,
+    }
+}
+
+const fn miri(program: &'static str, test: &'static str) -> Check {
+    Check {
+        tool: Tool::Miri,
+        program,
+        test,
+    }
+}
+
+/// All of them.
+pub(crate) const BUGS: &[Bug] = &[
+    Bug {
+        name: "slot read before the exchange",
+        krate: "pool-dequeue",
+        file: "src/raw.rs",
+        good: "        let claimed = self.claim_tail(|_| 1)?;
+        // SAFETY: `claim_tail` moved the tail over this slot, so it is ours (I2); we take it once.
+        Some(unsafe { self.slot(claimed.first).take() })
+",
+        bad: "        if self.is_empty() {
+            return None;
+        }
+        let early = unsafe { self.slot(self.indices().tail()).take() };
+        if self.claim_tail(|_| 1).is_some() {
+            return Some(early);
+        }
+        mem::forget(early);
+        None
+",
+        checks: &[loom("two_thieves"), miri("pairs", "every_pair")],
+    },
+    Bug {
+        name: "hand-over relaxed",
+        krate: "pool-dequeue",
+        file: "src/raw.rs",
+        good: ".fetch_add(Indices::head_step(count), Ordering::Release);",
+        bad: ".fetch_add(Indices::head_step(count), Ordering::Relaxed);",
+        checks: &[
+            loom("a_push_happens_before_its_pop"),
+            miri("pairs", "every_pair"),
+        ],
+    },
+    Bug {
+        name: "full flag not looked at",
+        krate: "pool-dequeue",
+        file: "src/raw.rs",
+        good: "        if slot.is_full() {
+            return Err(Full(value));
+        }
+",
+        bad: "",
+        checks: &[
+            loom("full_with_a_slow_consumer"),
+            miri("pairs", "every_pair"),
+        ],
+    },
+    Bug {
+        name: "light barrier missing",
+        krate: "pool-core",
+        file: "src/cache.rs",
+        good: "        barrier::light();
+",
+        bad: "        let _ = barrier::light;
+",
+        checks: &[loom("take_against_rotate"), loom("put_against_rotate")],
+    },
+    Bug {
+        name: "heavy barrier missing",
+        krate: "pool-core",
+        file: "src/rotation.rs",
+        good: "let ordered = barrier::heavy();",
+        bad: "let ordered = true;",
+        checks: &[loom("take_against_rotate"), loom("put_against_rotate")],
+    },
+    Bug {
+        name: "ring freed while a thief is in it",
+        krate: "pool-chain",
+        file: "src/raw.rs",
+        good: "unsafe { guard.retire(node) };",
+        bad: "unsafe { Node::release(node) };",
+        checks: &[
+            loom("two_thieves_unlink"),
+            loom("producer_unlinks_against_thief"),
+        ],
+    },
+    Bug {
+        name: "remainder leaked",
+        krate: "pool-dequeue",
+        file: "src/raw.rs",
+        good: "            drop(self.batch(self.claim_tail(|len| len), Order::OldestFirst));
+",
+        bad:
+            "            let mut rest = self.batch(self.claim_tail(|len| len), Order::OldestFirst);
+            drop(rest.next());
+            mem::forget(rest);
+",
+        checks: &[
+            plain("ladder", "destructors::boxed_2"),
+            loom("the_last_handle_drops_what_is_left"),
+            miri("ladder", "destructors::boxed_2"),
+        ],
+    },
+    Bug {
+        name: "dropped twice on a panic",
+        krate: "pool-dequeue",
+        file: "src/raw.rs",
+        good: "        let rest = Rest(self);
+        rest.0.by_ref().for_each(drop);
+",
+        bad: "        let rest = Rest(self);
+        while rest.0.count != 0 {
+            drop(unsafe { slot(rest.0.slots, rest.0.first).take() });
+            rest.0.first = rest.0.first.wrapping_add(1);
+            rest.0.count -= 1;
+        }
+",
+        checks: &[
+            plain("panics", "tail_batch_drop::boxed_2"),
+            miri("panics", "tail_batch_drop::boxed_2"),
+        ],
+    },
+    Bug {
+        name: "`next` read after the pop",
+        krate: "pool-chain",
+        file: "src/raw.rs",
+        good: "            let next = node.next.load(Ordering::Acquire);
+            if let Some(found) = attempt(node, at) {
+                break Some(found);
+            }
+",
+        bad: "            if let Some(found) = attempt(node, at) {
+                break Some(found);
+            }
+            let next = node.next.load(Ordering::Acquire);
+",
+        checks: &[loom("next_is_read_before_the_pop")],
+    },
+    Bug {
+        name: "index carry at the wrap",
+        krate: "pool-dequeue",
+        file: "src/index.rs",
+        good: "            tail: self.tail.wrapping_add(count as Word) & INDEX_MASK,
+",
+        bad: "            tail: self.tail.wrapping_add(count as Word),
+",
+        checks: &[
+            plain("lib", "index::tests::tail_overflow_leaves_the_head_alone"),
+            plain("properties", "every_offset_of_the_wrap"),
+            loom("a_full_turn"),
+        ],
+    },
+];

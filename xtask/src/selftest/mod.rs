@@ -1,0 +1,260 @@
+//! Whether the tools notice bugs that are known: each is planted in a copy of the sources and shown to the checks
+//! that are there to notice it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+mod bugs;
+
+use crate::copy::Tree;
+use crate::runner::Job;
+use crate::step::Invocation;
+use crate::suite::{self, Ended, Program, Test};
+use crate::tools;
+use crate::workspace::Workspace;
+use bugs::{BUGS, Bug, Check, Tool};
+
+/// A check that takes longer has not noticed anything.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Miri's schedules for each test.
+const SEEDS: u32 = 2;
+
+/// What became of a check.
+#[derive(Clone, PartialEq, Eq)]
+enum Verdict {
+    /// It failed, and how.
+    Caught(String),
+    Missed,
+    /// The tool is not here.
+    Absent,
+}
+
+/// Plants each bug in turn. The `Ok` text is for the summary; its beginning is read by machines.
+pub(crate) fn run(job: &mut Job<'_>) -> Result<String, String> {
+    let tree = Tree::read(job.workspace)?;
+    let place = Place::new(job.workspace)?;
+    if place.nightly.is_none() {
+        job.say("SKIPPED: miri is not installed");
+    }
+
+    // What fails without a bug proves nothing about one.
+    tree.write(&place.copy)?;
+    for bug in BUGS {
+        for check in bug.checks {
+            if let Verdict::Caught(how) = place.ask(job, bug.krate, *check)? {
+                return Err(format!(
+                    "{} {} {} fails without a planted bug: {how}",
+                    bug.krate, check.program, check.test
+                ));
+            }
+        }
+    }
+
+    let mut rows = Vec::new();
+    for bug in BUGS {
+        job.note(bug.name);
+        let path = format!("crates/{}/{}", bug.krate, bug.file);
+        let mut spoilt = tree.clone();
+        spoilt.edit(&path, |text| plant(text, bug))?;
+        spoilt.write(&place.copy)?;
+        let verdicts = bug
+            .checks
+            .iter()
+            .map(|check| Ok((*check, place.ask(job, bug.krate, *check)?)))
+            .collect::<Result<Vec<_>, String>>()?;
+        rows.push((bug.name, verdicts));
+    }
+    tree.write(&place.copy)?;
+
+    job.say(&table(&rows));
+    let caught = |(_, verdicts): &&(&str, Vec<(Check, Verdict)>)| {
+        verdicts
+            .iter()
+            .any(|(_, verdict)| matches!(verdict, Verdict::Caught(_)))
+    };
+    let count = rows.iter().filter(caught).count();
+    let told = format!("self-test: {} bugs, {count} caught", rows.len());
+    if count == rows.len() {
+        Ok(told)
+    } else {
+        Err(told)
+    }
+}
+
+/// The text with the bug in it.
+fn plant(text: &str, bug: &Bug) -> Result<String, String> {
+    match text.matches(bug.good).count() {
+        1 => Ok(text.replacen(bug.good, bug.bad, 1)),
+        count => Err(format!(
+            "the place of the bug \"{}\" is there {count} times, not once:\n{}",
+            bug.name, bug.good
+        )),
+    }
+}
+
+/// Who noticed what, as Markdown.
+fn table(rows: &[(&str, Vec<(Check, Verdict)>)]) -> String {
+    let mut lines = vec![
+        "| planted bug | noticed by | not by |".to_owned(),
+        "|---|---|---|".to_owned(),
+    ];
+    for (name, verdicts) in rows {
+        let told = |wanted: bool| {
+            let told: Vec<String> = verdicts
+                .iter()
+                .filter_map(|(check, verdict)| {
+                    let who = format!("{} `{}`", check.tool.name(), check.test);
+                    match verdict {
+                        Verdict::Caught(how) if wanted => Some(format!("{who}: {how}")),
+                        Verdict::Missed if !wanted => Some(who),
+                        _ => None,
+                    }
+                })
+                .collect();
+            told.join("; ")
+        };
+        lines.push(format!("| {name} | {} | {} |", told(true), told(false)));
+    }
+    lines.join("\n")
+}
+
+/// Where the copy is, and what it is built with.
+struct Place {
+    copy: PathBuf,
+    target: PathBuf,
+    log: PathBuf,
+    nightly: Option<String>,
+}
+
+impl Place {
+    fn new(workspace: &Workspace) -> Result<Self, String> {
+        let root = workspace.target_for("self-test");
+        fs::create_dir_all(&root).map_err(|error| format!("{}: {error}", root.display()))?;
+        Ok(Self {
+            copy: root.join("copy"),
+            target: root.join("target"),
+            log: root.join("check.log"),
+            nightly: tools::nightly_with_miri(),
+        })
+    }
+
+    /// Builds the check's program and runs its test. A copy that cannot be built is an error and no catch.
+    fn ask(&self, job: &mut Job<'_>, krate: &str, check: Check) -> Result<Verdict, String> {
+        let Some(program) = self.build(job, krate, check)? else {
+            return Ok(Verdict::Absent);
+        };
+        let test = Test {
+            program,
+            name: check.test.to_owned(),
+        };
+        Ok(match test.run(&[], LIMIT, &self.log)?.ended {
+            Ended::Failed(how) => Verdict::Caught(how),
+            Ended::Passed | Ended::TimedOut => Verdict::Missed,
+        })
+    }
+
+    /// The check's program, built; None where the tool is missing.
+    fn build(
+        &self,
+        job: &mut Job<'_>,
+        krate: &str,
+        check: Check,
+    ) -> Result<Option<Program>, String> {
+        let which = match check.program {
+            "lib" => "--lib".to_owned(),
+            file => format!("--test {file}"),
+        };
+        let dir = self.copy.join("crates").join(krate);
+        let (build, ran) = match check.tool {
+            Tool::Plain => (
+                Invocation::cargo(&format!("test -p {krate} {which} --no-run")),
+                None,
+            ),
+            Tool::Loom => (
+                Invocation::cargo(&format!(
+                    "test -p {krate} {which} --release --features loom --no-run"
+                ))
+                .env("RUSTFLAGS", "--cfg pool_loom"),
+                None,
+            ),
+            Tool::Miri => {
+                let Some(nightly) = &self.nightly else {
+                    return Ok(None);
+                };
+                let line = format!("miri test --quiet -p {krate} {which}");
+                let flags =
+                    "-Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-permissive-provenance";
+                let miri = |line: &str| {
+                    Invocation::cargo_of(nightly, line)
+                        .env("MIRIFLAGS", format!("{flags} -Zmiri-many-seeds=0..{SEEDS}"))
+                        .env("CARGO_TARGET_DIR", self.target.join("miri"))
+                        .in_dir(&self.copy)
+                };
+                (
+                    miri(&format!("{line} --no-run")),
+                    Some(miri(&format!("{line} --"))),
+                )
+            }
+        };
+        let build = match check.tool {
+            Tool::Miri => build,
+            _ => build.env("CARGO_TARGET_DIR", self.target.join(check.tool.name())),
+        };
+        let built = job.run(&build.without("CARGO_ENCODED_RUSTFLAGS").in_dir(&self.copy))?;
+        let mut invocation = match ran {
+            Some(ran) => ran,
+            None => {
+                let (_, path) = suite::executables(&built)
+                    .pop()
+                    .ok_or_else(|| format!("{krate} {which} builds no program"))?;
+                Invocation::new(self.copy.join(path), "")
+                    .in_dir(&dir)
+                    .env("LOOM_MAX_PREEMPTIONS", "3")
+            }
+        };
+        for name in [
+            "LOOM_MAX_DURATION",
+            "LOOM_MAX_PERMUTATIONS",
+            "LOOM_MAX_BRANCHES",
+        ] {
+            invocation = invocation.without(name);
+        }
+        Ok(Some(Program {
+            krate: krate.to_owned(),
+            invocation,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bug_has_its_place() {
+        let tree = Tree::read(&Workspace::find().unwrap()).unwrap();
+        for bug in BUGS {
+            let path = format!("crates/{}/{}", bug.krate, bug.file);
+            let spoilt = plant(tree.text(&path).unwrap(), bug).unwrap();
+            assert_ne!(tree.text(&path), Some(spoilt.as_str()), "{}", bug.name);
+            assert!(!bug.checks.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_table_tells_who_noticed() {
+        let check = BUGS[0].checks[0];
+        let rows = [
+            ("a", vec![(check, Verdict::Caught("data race".to_owned()))]),
+            ("b", vec![(check, Verdict::Missed)]),
+        ];
+        let text = table(&rows);
+        assert!(
+            text.contains("| a | loom `two_thieves`: data race |  |"),
+            "{text}"
+        );
+        assert!(text.contains("| b |  | loom `two_thieves` |"), "{text}");
+    }
+}
