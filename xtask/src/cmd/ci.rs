@@ -4,7 +4,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use super::{
-    Command, asm, bench, demo, docs, fmt, lint, loom, outside, package, targets, test, tidy,
+    Command, bench, demo, docs, fmt, lint, outside, package, targets, test, tidy, verify,
 };
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
@@ -75,10 +75,9 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps.extend(outside::steps(workspace));
     steps.extend(docs::steps(workspace));
     steps.extend(package::steps(workspace));
-    steps.extend(loom::steps(workspace, false));
     steps.extend(workspace.crates().iter().map(test::long));
     steps.extend(demo::steps(workspace));
-    steps.extend(asm::steps());
+    steps.extend(verify::steps(workspace, false));
     steps.extend(bench::steps());
     steps
 }

@@ -92,12 +92,25 @@ fn properties(workspace: &Workspace, deep: bool) -> Vec<Step> {
 /// What has a command of its own.
 fn own(deep: bool) -> Vec<Step> {
     let program = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
-    let step = |name: &str, line: &str| Step::run(name, Invocation::new(&program, line));
-    if deep {
-        vec![step("orderings", "orderings")]
+    let lines: &[(&str, &str)] = if deep {
+        &[
+            ("faults", "faults --deep"),
+            ("fuzz", "fuzz --seconds 1800"),
+            ("litmus", "litmus --seconds 600"),
+            ("orderings", "orderings"),
+        ]
     } else {
-        vec![step("orderings", "orderings --quick")]
-    }
+        &[
+            ("faults", "faults"),
+            ("fuzz", "fuzz --replay"),
+            ("litmus", "litmus --seconds 2"),
+            ("orderings", "orderings --quick"),
+        ]
+    };
+    lines
+        .iter()
+        .map(|(name, line)| Step::run(*name, Invocation::new(&program, *line)))
+        .collect()
 }
 
 /// What a tool was shown, for the table.
@@ -161,6 +174,24 @@ const ROWS: &[Row] = &[
         count: |output| vec![(passed(output), "tests")],
     },
     Row {
+        prefix: "faults",
+        tool: "faults",
+        covered: "threads killed and stopped, no memory, panics in user code, a soak",
+        count: |output| vec![(sum_before(last_line(output, "faults:"), "cases,"), "cases")],
+    },
+    Row {
+        prefix: "fuzz",
+        tool: "fuzzing",
+        covered: "sequences of operations that a coverage-guided fuzzer found",
+        count: |output| vec![(sum_before(last_line(output, "fuzz:"), "inputs,"), "inputs")],
+    },
+    Row {
+        prefix: "litmus",
+        tool: "litmus",
+        covered: "the asymmetric barrier on this machine",
+        count: |_| vec![],
+    },
+    Row {
         prefix: "orderings",
         tool: "orderings",
         covered: "each ordering and fence, one step weaker",
@@ -211,6 +242,15 @@ fn table(done: &[Done]) -> String {
         );
     }
     text
+}
+
+/// The line that a command ends with, by its beginning.
+fn last_line<'a>(output: &'a str, beginning: &str) -> &'a str {
+    output
+        .lines()
+        .rev()
+        .find(|line| line.starts_with(beginning))
+        .unwrap_or("")
 }
 
 /// How many tests passed, all programs together.
