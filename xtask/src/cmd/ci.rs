@@ -3,9 +3,7 @@
 use std::fs;
 use std::process::ExitCode;
 
-use super::{
-    Command, bench, demo, docs, fmt, lint, outside, package, targets, test, tidy, verify,
-};
+use super::{Command, bench, demo, docs, fmt, lint, outside, package, targets, test, tidy, verify};
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
 use crate::step::{Action, Step};
