@@ -54,9 +54,37 @@ mod imp {
     }
 }
 
-#[cfg(all(target_os = "linux", not(any(miri, pool_loom))))]
+#[cfg(all(any(target_os = "linux", windows), not(any(miri, pool_loom))))]
 mod imp {
-    use super::sync::{AtomicU8, Ordering, compiler_fence, fence};
+    use super::sync::{Ordering, compiler_fence, fence};
+    use super::system;
+
+    pub(super) fn available() -> bool {
+        system::available()
+    }
+
+    #[inline(always)]
+    pub(super) fn light() {
+        // ORDERING: SeqCst for the compiler only. The processor's part is done by `heavy`, which makes this
+        // thread run a full fence somewhere between two of its instructions.
+        compiler_fence(Ordering::SeqCst);
+    }
+
+    pub(super) fn heavy() -> bool {
+        // ORDERING: SeqCst, pairs with the compiler fence in `light`; it keeps the compiler, and this
+        // processor, from moving our own accesses across the call.
+        fence(Ordering::SeqCst);
+        let done = system::interrupt_all();
+        // ORDERING: as above, for what follows the call.
+        fence(Ordering::SeqCst);
+        done
+    }
+}
+
+/// `membarrier(2)`, private expedited.
+#[cfg(all(target_os = "linux", not(any(miri, pool_loom))))]
+mod system {
+    use super::sync::{AtomicU8, Ordering};
 
     const UNKNOWN: u8 = 0;
     const WORKS: u8 = 1;
@@ -84,22 +112,9 @@ mod imp {
         }
     }
 
-    #[inline(always)]
-    pub(super) fn light() {
-        // ORDERING: SeqCst for the compiler only. The processor's part is done by `heavy`, which makes this
-        // thread run a full fence somewhere between two of its instructions.
-        compiler_fence(Ordering::SeqCst);
-    }
-
-    pub(super) fn heavy() -> bool {
-        // ORDERING: SeqCst, pairs with the compiler fence in `light`; it keeps the compiler, and this
-        // processor, from moving our own accesses across the call.
-        fence(Ordering::SeqCst);
-        // A forked child may have lost the registration, so a refusal gets one more try.
-        let done = issue() || (register() && issue());
-        // ORDERING: as above, for what follows the call.
-        fence(Ordering::SeqCst);
-        done
+    /// A forked child may have lost the registration, so a refusal gets one more try.
+    pub(super) fn interrupt_all() -> bool {
+        issue() || (register() && issue())
     }
 
     fn register() -> bool {
@@ -118,9 +133,7 @@ mod imp {
 }
 
 #[cfg(all(windows, not(any(miri, pool_loom))))]
-mod imp {
-    use super::sync::{Ordering, compiler_fence, fence};
-
+mod system {
     #[link(name = "kernel32")]
     unsafe extern "system" {
         /// "Flushes the write queue of each processor that is running a thread of the current process."
@@ -131,20 +144,8 @@ mod imp {
         true
     }
 
-    #[inline(always)]
-    pub(super) fn light() {
-        // ORDERING: SeqCst for the compiler only. The processor's part is done by `heavy`, which makes this
-        // thread run a full fence somewhere between two of its instructions.
-        compiler_fence(Ordering::SeqCst);
-    }
-
-    pub(super) fn heavy() -> bool {
-        // ORDERING: SeqCst, pairs with the compiler fence in `light`; it keeps the compiler, and this
-        // processor, from moving our own accesses across the call.
-        fence(Ordering::SeqCst);
+    pub(super) fn interrupt_all() -> bool {
         FlushProcessWriteBuffers();
-        // ORDERING: as above, for what follows the call.
-        fence(Ordering::SeqCst);
         true
     }
 }
