@@ -78,7 +78,9 @@ impl<T> Batch<T> {
         let (mut low, mut high) = (0, self.len);
         while low + 1 < high {
             high -= 1;
-            let (a, b) = (self.place(low), self.place(high));
+            // One from the other: a second reborrow of the room would end the first.
+            let a = self.place(low);
+            let b = a.wrapping_add(high - low);
             // SAFETY: two different places below `len`, both holding items.
             unsafe { ptr::swap(a, b) };
             low += 1;
@@ -163,7 +165,9 @@ impl<T> Drop for Drain<'_, T> {
     fn drop(&mut self) {
         let left = self.batch.len - self.next;
         if left != 0 {
-            let (from, to) = (self.batch.place(self.next), self.batch.place(0));
+            // One from the other, as in `reverse`.
+            let to = self.batch.place(0);
+            let from = to.wrapping_add(self.next);
             // SAFETY: `left` items lie from `next` on; what lay below has been given out.
             unsafe { ptr::copy(from, to, left) };
         }
