@@ -3,7 +3,9 @@
 use std::fs;
 use std::process::ExitCode;
 
-use super::{Command, bench, demo, docs, fmt, lint, outside, package, targets, test, tidy, verify};
+use super::{
+    Command, bench, demo, docs, fmt, lint, outside, package, server, targets, test, tidy, verify,
+};
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
 use crate::step::{Action, Step};
@@ -75,6 +77,7 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps.extend(package::steps(workspace));
     steps.extend(workspace.crates().iter().map(test::long));
     steps.extend(demo::steps(workspace));
+    steps.extend(server::steps());
     steps.extend(verify::steps(workspace, false));
     steps.extend(bench::steps());
     steps

@@ -24,6 +24,7 @@ mod orderings;
 mod outside;
 mod package;
 mod sanitize;
+mod server;
 mod targets;
 mod test;
 mod tidy;
@@ -72,4 +73,5 @@ pub(crate) const COMMANDS: &[Command] = &[
     asm::COMMAND,
     bench::COMMAND,
     memory::COMMAND,
+    server::COMMAND,
 ];
