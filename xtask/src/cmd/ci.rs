@@ -69,7 +69,7 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps.extend(tidy::steps());
     steps.extend(lint::steps(workspace));
     steps.extend(workspace.crates().iter().flat_map(test::alone));
-    steps.extend(test::together());
+    steps.extend(test::tools());
     steps.extend(workspace.crates().iter().flat_map(examples));
     steps.extend(targets::steps(workspace));
     steps.extend(outside::steps(workspace));
@@ -83,7 +83,8 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps
 }
 
-/// A crate's examples, but for the demo, which has a step of its own.
+/// A crate's examples, but for the demo, which has a step of its own, and for the scenes of `memory`, which take
+/// minutes and have tests of their own.
 fn examples(krate: &Crate) -> Vec<Step> {
     let Ok(entries) = fs::read_dir(krate.dir.join("examples")) else {
         return Vec::new();
@@ -95,7 +96,7 @@ fn examples(krate: &Crate) -> Vec<Step> {
                 || path.join("main.rs").exists()
         })
         .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
-        .filter(|name| name != "compress")
+        .filter(|name| name != "compress" && name != "memory")
         .collect();
     names.sort();
     let step = |example: &String| {

@@ -90,6 +90,14 @@ pub(super) fn together() -> Vec<Step> {
     ]
 }
 
+/// What is not published, and the README's examples: all that `together` has and `alone` has not.
+pub(super) fn tools() -> Vec<Step> {
+    vec![
+        tests("test the tools".to_owned(), "-p trials -p xtask"),
+        doctests("doctest the README", "-p xtask"),
+    ]
+}
+
 /// One crate, optimised, with the tests that are too long for a debug build.
 pub(super) fn long(krate: &Crate) -> Step {
     let name = &krate.name;
