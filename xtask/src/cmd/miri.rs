@@ -48,7 +48,11 @@ const OVER_EPOCH: &[&str] = &["pool-chain", "pool-core"];
 /// purpose. What one thread does alone is the full run's.
 const MEETINGS: &[(&str, &str, &[&str])] = &[
     ("pool-dequeue", "--test pairs", &[]),
-    ("pool-chain", "--test ladder", &["stress", "stampede"]),
+    (
+        "pool-chain",
+        "--test ladder",
+        &["stress", "stampede", "batches", "destructors"],
+    ),
     ("pool-core", "--test stress", &[]),
     ("atomic-value", "--test threads", &[]),
 ];
