@@ -179,8 +179,8 @@
 //! | `detach`, swap of `tail` | `Relaxed` | none | it cannot be | null publishes nothing, and the nodes are the producer's own |
 //! | `Detached`, loads of `next` | `Relaxed` | none | it cannot be | written before the detachment |
 //! | `hold`, addition to `holders` | `Relaxed` | none | it cannot be | somebody else's hold lasts |
-//! | `release`, subtraction from `holders` | `Release` | the fence | a slot is read after the node is freed | |
-//! | `release`, fence | `Acquire` | the subtraction | the same | |
+//! | `release`, subtraction from `holders` | `Release` | the load | a slot is read after the node is freed | |
+//! | `release`, load of `holders` | `Acquire` | the subtraction | the same | |
 //!
 //! There is no sequentially consistent access and no sequentially consistent fence of our own; those that C5 needs are
 //! crossbeam-epoch's.
