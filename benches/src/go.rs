@@ -12,7 +12,6 @@ use crate::memory;
 /// The running program.
 #[derive(Debug)]
 pub struct Go {
-    program: PathBuf,
     child: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -34,7 +33,6 @@ impl Go {
         let requests = child.stdin.take().ok_or("no pipe to Go")?;
         let answers = BufReader::new(child.stdout.take().ok_or("no pipe from Go")?);
         Ok(Rc::new(RefCell::new(Self {
-            program,
             child,
             requests,
             answers,
@@ -68,7 +66,7 @@ impl Go {
     /// When the program fails.
     #[must_use]
     pub fn memory(&self) -> Vec<f64> {
-        memory::burst_of(memory::listen(Command::new(&self.program).arg("memory")))
+        memory::burst_of(self.alone("memory"))
     }
 
     /// Go's side of [`memory::moments`].
@@ -78,7 +76,12 @@ impl Go {
     /// When the program fails.
     #[must_use]
     pub fn life(&self) -> Vec<f64> {
-        memory::life_of(memory::listen(Command::new(&self.program).arg("life")))
+        memory::life_of(self.alone("life"))
+    }
+
+    /// Plays a scene in a new process of the same program.
+    fn alone(&self, scene: &str) -> Vec<f64> {
+        memory::listen(Command::new(memory::program_of(self.child.id())).arg(scene))
     }
 }
 

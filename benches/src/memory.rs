@@ -7,6 +7,7 @@
 //! What the allocator has got back it is told to return to the system, as Go's runtime is: what is measured is what a
 //! pool holds on to, and not when an allocator lets go.
 
+use std::fmt::Display;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -187,10 +188,15 @@ fn life<C: Contender<Block>>(give_back: impl Fn(&C)) {
 /// Where the program is that can [`play`] the scenes, if it is not the one that is running.
 pub static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
+/// The program of a running process: a path that leads to it also when the file has been replaced or removed since, as
+/// any build during a long run may do. `std::env::current_exe` would then name a file that is no more.
+pub(crate) fn program_of(process: impl Display) -> PathBuf {
+    format!("/proc/{process}/exe").into()
+}
+
 /// Runs one of a contender's scenes in a new process: MiB after each of its steps.
 fn in_a_process(scene: &str, name: &str) -> Vec<f64> {
-    let own = || std::env::current_exe().expect("a program knows where it is");
-    let program = PROGRAM.get_or_init(own);
+    let program = PROGRAM.get_or_init(|| program_of("self"));
     listen(Command::new(program).args(["--memory", scene, name]))
 }
 
@@ -254,7 +260,7 @@ pub fn listen(program: &mut Command) -> Vec<f64> {
     let output = program
         .stderr(Stdio::inherit())
         .output()
-        .expect("the program runs");
+        .unwrap_or_else(|error| panic!("cannot run {program:?}: {error}"));
     assert!(output.status.success(), "{program:?} failed");
     String::from_utf8_lossy(&output.stdout)
         .lines()

@@ -1,6 +1,8 @@
 //! Every contender of every workload proves itself and runs once; the goals name what exists.
 
 use std::collections::HashSet;
+use std::path::Path;
+use std::process::Command;
 
 use benches::goals::{GOALS, Limit};
 use benches::workload::{self, WORKLOADS};
@@ -54,6 +56,21 @@ fn every_life_has_a_burst_in_it() {
     if let Ok(go) = go::Go::start() {
         assert_eq!(go.borrow().life().len(), memory::MOMENTS);
     }
+}
+
+#[test]
+fn scenes_are_played_though_the_program_was_removed() {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("measure-removed");
+    let _ = std::fs::remove_file(&program);
+    std::fs::hard_link(env!("CARGO_BIN_EXE_measure"), &program).unwrap();
+    let mut child = Command::new(&program)
+        .args(["--quick", "--no-go", "--rounds", "7"])
+        .args(["--filter", "memory"])
+        .spawn()
+        .unwrap();
+    // As a build does that somebody starts meanwhile.
+    std::fs::remove_file(&program).unwrap();
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]
