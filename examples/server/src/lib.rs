@@ -13,5 +13,6 @@
 pub mod count;
 pub mod load;
 pub mod parts;
+pub mod patient;
 pub mod report;
 pub mod service;

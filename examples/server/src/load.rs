@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
@@ -35,46 +36,77 @@ impl Outcome {
     }
 }
 
-/// Asks for `path` over and over.
-///
-/// # Errors
-///
-/// When a connection breaks or an answer is none.
-pub async fn run(
-    address: SocketAddr,
-    path: &'static str,
-    rows: usize,
-    connections: usize,
-    lasting: Duration,
-) -> io::Result<Outcome> {
-    let begun = Instant::now();
-    let mut tasks = JoinSet::new();
-    for number in 0..connections {
-        tasks.spawn(async move {
-            let mut client = Client::connect(address).await?;
-            let mut micros = Vec::new();
-            let mut seed = number as u64;
-            while begun.elapsed() < lasting {
-                let asked = Instant::now();
-                let status = client
-                    .post(path, &format!("{{\"rows\":{rows},\"seed\":{seed}}}"))
-                    .await?;
-                if status != 200 {
-                    return Err(io::Error::other(format!("status {status}")));
-                }
-                micros.push(asked.elapsed().as_micros() as u32);
-                seed += connections as u64;
+/// What is asked for, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Where the server listens.
+    pub address: SocketAddr,
+    /// What it is asked for.
+    pub path: &'static str,
+    /// Rows of each report.
+    pub rows: usize,
+    /// How many ask at once.
+    pub connections: usize,
+    /// For how long.
+    pub lasting: Duration,
+    /// How long an answer may take: a server that hangs must not hang its client.
+    pub limit: Duration,
+}
+
+impl Load {
+    /// Asks over and over.
+    ///
+    /// # Errors
+    ///
+    /// When a connection breaks, or an answer is none or does not come in time. All connections end first: the error
+    /// says how many did not end well, and why the first of them did not.
+    pub async fn run(self) -> io::Result<Outcome> {
+        let begun = Instant::now();
+        let mut tasks = JoinSet::new();
+        for number in 0..self.connections {
+            tasks.spawn(self.one(begun, number as u64));
+        }
+        let mut outcome = Outcome::default();
+        let mut errors = Vec::new();
+        while let Some(ended) = tasks.join_next().await {
+            match ended.unwrap_or_else(|error| Err(error.into())) {
+                Ok(micros) => outcome.micros.extend(micros),
+                Err(error) => errors.push(error),
             }
-            Ok(micros)
-        });
+        }
+        if let Some(first) = errors.first() {
+            let (failed, all) = (errors.len(), self.connections);
+            return Err(io::Error::other(format!(
+                "{failed} of {all} connections failed, the first: {first}"
+            )));
+        }
+        outcome.took = begun.elapsed();
+        outcome.micros.sort_unstable();
+        Ok(outcome)
     }
-    let mut outcome = Outcome::default();
-    while let Some(micros) = tasks.join_next().await {
-        outcome.micros.extend(micros.map_err(io::Error::other)??);
+
+    /// One connection: how long each of its requests took.
+    async fn one(self, begun: Instant, number: u64) -> io::Result<Vec<u32>> {
+        let mut client = self.in_time(Client::connect(self.address)).await?;
+        let mut micros = Vec::new();
+        let mut seed = number;
+        while begun.elapsed() < self.lasting {
+            let query = format!("{{\"rows\":{},\"seed\":{seed}}}", self.rows);
+            let asked = Instant::now();
+            let status = self.in_time(client.post(self.path, &query)).await?;
+            if status != 200 {
+                return Err(io::Error::other(format!("status {status}")));
+            }
+            micros.push(asked.elapsed().as_micros() as u32);
+            seed += self.connections as u64;
+        }
+        Ok(micros)
     }
-    outcome.took = begun.elapsed();
-    outcome.micros.sort_unstable();
-    Ok(outcome)
+
+    async fn in_time<R>(&self, asked: impl Future<Output = io::Result<R>>) -> io::Result<R> {
+        let late = |_| io::Error::other(format!("no answer within {:?}", self.limit));
+        timeout(self.limit, asked).await.map_err(late)?
+    }
 }
 
 /// One connection, kept alive.

@@ -4,12 +4,11 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use server::count::{self, Counting};
-use server::load;
-use server::parts::{Anew, PERIOD, Parts, Pooled};
+use server::load::Load;
+use server::parts::{Account, Anew, PERIOD, Parts, Pooled};
 use server::service::Server;
 
 #[global_allocator]
@@ -26,6 +25,14 @@ them in turn, and compares. Fails if a promise is missed. --quick takes some 20 
 const ROWS: usize = 300;
 /// Connections that ask at once.
 const CONNECTIONS: usize = 16;
+/// How long an answer may take. Some milliseconds are usual.
+const LIMIT: Duration = Duration::from_secs(5);
+/// How often a server's memory is looked at in a round.
+const LOOKS: u32 = 4;
+/// How long a server is left idle: two periods of its pools, and a little for their reaper to get its turn.
+const IDLE: Duration = PERIOD
+    .saturating_mul(2)
+    .saturating_add(Duration::from_millis(50));
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -55,6 +62,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Asks a server how many requests it has answered and how often it has asked for memory.
+const COUNTS: &str = "counts";
+/// Asks it for its resident memory as it is.
+const RESIDENT: &str = "resident";
+/// Asks it for its resident memory after the allocator has given back what is free, and for the items in its pools and
+/// out. For a server that does nothing.
+const AT_REST: &str = "at rest";
+
 /// One thread for everything: the client has the other core.
 fn block_on<R>(future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
     tokio::runtime::Builder::new_current_thread()
@@ -63,26 +78,31 @@ fn block_on<R>(future: impl Future<Output = io::Result<R>>) -> io::Result<R> {
         .block_on(future)
 }
 
-/// Serves until standard input ends; each line there asks for the counts.
+/// Serves until standard input ends; each line there is a [`Remote`]'s question.
 fn serve<P: Parts>(parts: P) -> io::Result<bool> {
     block_on(async {
         let parts = Arc::new(parts);
         let server = Server::start(parts.clone()).await?;
         println!("{}", server.address);
-        let answered = server.answered.clone();
+        let counts = server.counts.clone();
         let lines = tokio::task::spawn_blocking(move || {
             for line in io::stdin().lock().lines() {
-                if line.is_err() {
-                    break;
+                match line.as_deref() {
+                    Ok(RESIDENT) => println!("{}", count::resident()),
+                    Ok(COUNTS) => {
+                        println!("{} {}", counts.answered(), count::allocations());
+                    }
+                    Ok(AT_REST) => {
+                        count::trim();
+                        let accounts = parts.accounts();
+                        let idle: u64 = accounts.iter().map(|account| account.idle).sum();
+                        let loan: Option<u64> = accounts.iter().map(Account::on_loan).sum();
+                        // What does not add up is no number, and keeps no promise.
+                        let loan = loan.map_or(f64::NAN, |loan| loan as f64);
+                        println!("{} {idle} {loan}", count::resident());
+                    }
+                    _ => break,
                 }
-                let (asked, resident) = (count::allocations(), count::resident());
-                let accounts = parts.accounts();
-                let idle: u64 = accounts.iter().map(|account| account.idle).sum();
-                let loan: u64 = accounts.iter().map(|account| account.on_loan()).sum();
-                println!(
-                    "{} {asked} {resident} {idle} {loan}",
-                    answered.load(Ordering::Relaxed)
-                );
             }
         });
         lines.await.map_err(io::Error::other)?;
@@ -101,8 +121,15 @@ fn ask(address: &str, path: &str, millis: &str) -> io::Result<bool> {
         "/nothing" => "/nothing",
         _ => return Err(wrong("path")),
     };
-    let lasting = Duration::from_millis(millis);
-    let outcome = block_on(load::run(address, path, ROWS, CONNECTIONS, lasting))?;
+    let load = Load {
+        address,
+        path,
+        rows: ROWS,
+        connections: CONNECTIONS,
+        lasting: Duration::from_millis(millis),
+        limit: LIMIT,
+    };
+    let outcome = block_on(load.run())?;
     println!(
         "{} {} {}",
         outcome.rate(),
@@ -120,11 +147,9 @@ struct Remote {
     address: String,
 }
 
-/// What a server says of itself.
+/// What a server at rest says of itself.
 #[derive(Clone, Copy, Default)]
-struct Mark {
-    answered: f64,
-    allocations: f64,
+struct Rest {
     resident: f64,
     idle: f64,
     loan: f64,
@@ -137,11 +162,18 @@ struct Figures {
     p50: f64,
     p99: f64,
     allocations: f64,
+    /// The most resident memory that was seen while the server was asked.
+    peak: f64,
+}
+
+/// This program again, whatever has become of its file since it was started.
+fn myself() -> Command {
+    Command::new("/proc/self/exe")
 }
 
 impl Remote {
     fn start(kind: &str) -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = myself()
             .args(["serve", kind])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -159,15 +191,18 @@ impl Remote {
         })
     }
 
-    fn mark(&mut self) -> io::Result<Mark> {
-        writeln!(self.asks, "counts")?;
+    /// Asks one of the questions.
+    fn ask<const N: usize>(&mut self, question: &str) -> io::Result<[f64; N]> {
+        writeln!(self.asks, "{question}")?;
         self.asks.flush()?;
         let mut line = String::new();
         self.lines.read_line(&mut line)?;
-        let [answered, allocations, resident, idle, loan] = numbers(&line)?;
-        Ok(Mark {
-            answered,
-            allocations,
+        numbers(&line)
+    }
+
+    fn rest(&mut self) -> io::Result<Rest> {
+        let [resident, idle, loan] = self.ask(AT_REST)?;
+        Ok(Rest {
             resident,
             idle,
             loan,
@@ -175,27 +210,30 @@ impl Remote {
     }
 
     fn run(&mut self, path: &str, lasting: Duration) -> io::Result<Figures> {
-        let before = self.mark()?;
-        let output = Command::new(std::env::current_exe()?)
-            .args([
-                "load",
-                &self.address,
-                path,
-                &lasting.as_millis().to_string(),
-            ])
-            .stderr(Stdio::inherit())
-            .output()?;
+        let before: [f64; 2] = self.ask(COUNTS)?;
+        let client = myself()
+            .args(["load", &self.address, path])
+            .arg(lasting.as_millis().to_string())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut peak: f64 = 0.0;
+        for _ in 0..LOOKS {
+            std::thread::sleep(lasting / (LOOKS + 1));
+            let [resident] = self.ask(RESIDENT)?;
+            peak = peak.max(resident);
+        }
+        let output = client.wait_with_output()?;
         if !output.status.success() {
             return Err(io::Error::other("the load generator failed"));
         }
-        let after = self.mark()?;
+        let after: [f64; 2] = self.ask(COUNTS)?;
         let [rate, p50, p99] = numbers(&String::from_utf8_lossy(&output.stdout))?;
         Ok(Figures {
             rate,
             p50,
             p99,
-            allocations: (after.allocations - before.allocations)
-                / (after.answered - before.answered),
+            allocations: (after[1] - before[1]) / (after[0] - before[0]),
+            peak,
         })
     }
 
@@ -232,33 +270,34 @@ fn measure(rounds: usize, lasting: Duration) -> io::Result<bool> {
     ];
     let warm = Duration::from_millis(300);
     let mut floor = Figures::default();
-    let mut starts = [Mark::default(); 2];
+    let mut starts = [Rest::default(); 2];
     for (index, (_, server)) in servers.iter_mut().enumerate() {
         // Everything but the work: connections, the runtime, hyper.
         floor = server.run("/nothing", warm)?;
-        starts[index] = server.mark()?;
+        starts[index] = server.rest()?;
         server.run("/report", warm)?;
     }
     let mut all = [Vec::new(), Vec::new()];
-    let mut loaded = [Mark::default(); 2];
     for round in 0..rounds {
         eprint!("\rround {} of {rounds} ", round + 1);
         for turn in 0..2 {
             let index = (round + turn) % 2;
             all[index].push(servers[index].1.run("/report", lasting)?);
-            loaded[index] = servers[index].1.mark()?;
         }
     }
     eprint!("\r                    \r");
-    // Two periods, and as much again for the looks of a busy machine's reaper.
-    std::thread::sleep(PERIOD * 4);
-    let mut idle = [Mark::default(); 2];
+    std::thread::sleep(IDLE);
+    let mut idle = [Rest::default(); 2];
     for (index, (_, server)) in servers.iter_mut().enumerate() {
-        idle[index] = server.mark()?;
+        idle[index] = server.rest()?;
     }
 
     println!(
-        "POST /report, {ROWS} rows as gzip, {CONNECTIONS} connections, medians of {rounds} rounds of {lasting:?} in turn\n"
+        "POST /report, {ROWS} rows as gzip, {CONNECTIONS} connections, medians of {rounds} rounds of {lasting:?} in turn\n\
+        {} cores, {} {}\n",
+        std::thread::available_parallelism()?,
+        std::env::consts::ARCH,
+        std::env::consts::OS,
     );
     println!(
         "| | requests/s | p50 | p99 | allocations/request | resident at start | under load | idle |"
@@ -274,7 +313,7 @@ fn measure(rounds: usize, lasting: Duration) -> io::Result<bool> {
             middle(index, |figures| figures.p99),
             middle(index, |figures| figures.allocations),
             starts[index].resident,
-            loaded[index].resident,
+            middle(index, |figures| figures.peak),
             idle[index].resident,
         );
     }

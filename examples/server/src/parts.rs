@@ -1,7 +1,7 @@
 //! Where buffers, reports and compressors come from: pools, or the allocator each time.
 
 use std::fmt::Debug;
-use std::ops::DerefMut;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -51,10 +51,12 @@ pub struct Account {
 }
 
 impl Account {
-    /// How many are out.
+    /// How many are out; `None` if the counts do not add up. Each is read by itself, so that may be while the pool is
+    /// in use: an item may be counted as dropped that was made after those that were made had been counted. When the
+    /// pool is not in use it means that the pool has miscounted.
     #[must_use]
-    pub fn on_loan(&self) -> u64 {
-        self.made - self.dropped - self.idle
+    pub fn on_loan(&self) -> Option<u64> {
+        self.made.checked_sub(self.dropped.checked_add(self.idle)?)
     }
 }
 
@@ -70,13 +72,33 @@ pub struct Pooled {
 #[derive(Debug, Default)]
 pub struct Buffer(Vec<u8>);
 
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Deref for Buffer {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
 impl Default for Pooled {
     fn default() -> Self {
         // Cleared when they come back, and dropped when a rare large request has blown them up.
         let buffers = Pool::builder(Buffer::default as fn() -> Buffer)
             .recycle(|buffer| {
-                buffer.0.clear();
-                if buffer.0.capacity() <= KEPT {
+                buffer.clear();
+                if buffer.capacity() <= KEPT {
                     Recycle::Keep
                 } else {
                     Recycle::Discard
@@ -117,21 +139,21 @@ pub struct Loan(PooledOwned<Buffer>);
 
 impl AsRef<[u8]> for Loan {
     fn as_ref(&self) -> &[u8] {
-        &self.0.0
+        &self.0
     }
 }
 
-impl std::ops::Deref for Loan {
+impl Deref for Loan {
     type Target = Vec<u8>;
 
     fn deref(&self) -> &Vec<u8> {
-        &self.0.0
+        &self.0
     }
 }
 
 impl DerefMut for Loan {
     fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.0.0
+        &mut self.0
     }
 }
 
@@ -174,10 +196,10 @@ impl Parts for Pooled {
 pub struct Anew;
 
 impl Parts for Anew {
-    type Buffer = Own;
+    type Buffer = Buffer;
 
-    fn buffer(&self) -> Own {
-        Own(Vec::new())
+    fn buffer(&self) -> Buffer {
+        Buffer::default()
     }
 
     fn with_report<R>(&self, run: impl FnOnce(&mut Report) -> R) -> R {
@@ -190,30 +212,6 @@ impl Parts for Anew {
 
     fn accounts(&self) -> Vec<Account> {
         Vec::new()
-    }
-}
-
-/// A buffer of nobody else's.
-#[derive(Debug)]
-pub struct Own(Vec<u8>);
-
-impl AsRef<[u8]> for Own {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl std::ops::Deref for Own {
-    type Target = Vec<u8>;
-
-    fn deref(&self) -> &Vec<u8> {
-        &self.0
-    }
-}
-
-impl DerefMut for Own {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.0
     }
 }
 

@@ -18,24 +18,68 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::parts::{Parts, answer};
+use crate::patient::Patient;
 use crate::report::{MOST_ROWS, Query};
 
 /// The largest body that is read.
 pub const MOST_BODY: usize = 16 * 1024;
 
-/// How long a client may take over its headers, and again over its body.
+/// How much of a larger body is read all the same, and thrown away. A connection that is closed while its client still
+/// sends is reset, and that may cost the client the answer that says why.
+pub const MOST_DRAINED: usize = 1024 * 1024;
+
+/// How long a client may take over its headers, again over its body, and again over the answer.
 pub const PATIENCE: Duration = Duration::from_millis(1000);
+
+/// How long no connection is accepted after one could not be. What is short then, descriptors most often, comes back
+/// when other connections end, and trying at once would take the time that these need.
+pub const PAUSE: Duration = Duration::from_millis(10);
+
+/// What has become of connections and requests.
+#[derive(Debug, Default)]
+pub struct Counts {
+    answered: AtomicU64,
+    not_accepted: AtomicU64,
+    broken: AtomicU64,
+}
+
+impl Counts {
+    /// Requests that were answered, with whatever status.
+    pub fn answered(&self) -> u64 {
+        read_count(&self.answered)
+    }
+
+    /// Connections that could not be accepted, each attempt by itself.
+    pub fn not_accepted(&self) -> u64 {
+        read_count(&self.not_accepted)
+    }
+
+    /// Connections that were not closed in order: by a client that went away, talked nonsense or took too long.
+    pub fn broken(&self) -> u64 {
+        read_count(&self.broken)
+    }
+}
+
+fn count(one: &AtomicU64) {
+    // ORDERING: Relaxed: a number that grows, and that nothing else is read by.
+    one.fetch_add(1, Ordering::Relaxed);
+}
+
+fn read_count(of: &AtomicU64) -> u64 {
+    // ORDERING: Relaxed: as in `count`.
+    of.load(Ordering::Relaxed)
+}
 
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
-    /// How many requests it has answered.
-    pub answered: Arc<AtomicU64>,
+    /// What it has done so far.
+    pub counts: Arc<Counts>,
     stop: watch::Sender<bool>,
     done: tokio::task::JoinHandle<()>,
 }
@@ -49,12 +93,12 @@ impl Server {
     pub async fn start<P: Parts>(parts: Arc<P>) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let answered = Arc::new(AtomicU64::new(0));
+        let counts = Arc::new(Counts::default());
         let (stop, stopped) = watch::channel(false);
-        let done = tokio::spawn(accept(listener, parts, answered.clone(), stopped));
+        let done = tokio::spawn(accept(listener, parts, counts.clone(), stopped));
         Ok(Self {
             address,
-            answered,
+            counts,
             stop,
             done,
         })
@@ -71,7 +115,7 @@ impl Server {
 async fn accept<P: Parts>(
     listener: TcpListener,
     parts: Arc<P>,
-    answered: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -79,36 +123,39 @@ async fn accept<P: Parts>(
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
-                // Out of descriptors, say: others may close theirs.
-                Err(_) => continue,
+                Err(_) => {
+                    count(&counts.not_accepted);
+                    sleep(PAUSE).await;
+                    continue;
+                }
             },
             _ = stopped.changed() => break,
             // Those that have ended are forgotten.
             Some(_) = connections.join_next() => continue,
         };
         let _ = stream.set_nodelay(true);
-        let (parts, answered, mut stopped) = (parts.clone(), answered.clone(), stopped.clone());
+        let (parts, counts, mut stopped) = (parts.clone(), counts.clone(), stopped.clone());
         connections.spawn(async move {
-            let service = service_fn(move |request| {
-                let (parts, answered) = (parts.clone(), answered.clone());
-                async move {
-                    let response = respond(&*parts, request).await;
-                    answered.fetch_add(1, Ordering::Relaxed);
-                    Ok::<_, Infallible>(response)
-                }
+            let (parts, counts) = (&*parts, &*counts);
+            let service = service_fn(|request| async move {
+                let response = respond(parts, request).await;
+                count(&counts.answered);
+                Ok::<_, Infallible>(response)
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(Patient::new(stream, PATIENCE)), service);
             let mut connection = pin!(connection);
-            // A client that goes away, or talks nonsense, is an error here and of no interest.
-            tokio::select! {
-                _ = connection.as_mut() => {}
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended.is_ok(),
                 _ = stopped.changed() => {
                     connection.as_mut().graceful_shutdown();
-                    let _ = timeout(PATIENCE, connection).await;
+                    matches!(timeout(PATIENCE, connection).await, Ok(Ok(())))
                 }
+            };
+            if !ended {
+                count(&counts.broken);
             }
         });
     }
@@ -153,6 +200,8 @@ async fn read<P: Parts>(
         let frame = frame.map_err(|_| (StatusCode::BAD_REQUEST, "the body broke off"))?;
         if let Some(data) = frame.data_ref() {
             if buffer.len() + data.len() > MOST_BODY {
+                drop(buffer);
+                drain(body).await;
                 return Err((StatusCode::PAYLOAD_TOO_LARGE, "a body has at most 16 KiB"));
             }
             buffer.extend_from_slice(data);
@@ -168,6 +217,18 @@ async fn read<P: Parts>(
         return Err((StatusCode::BAD_REQUEST, "a report has at most 10000 rows"));
     }
     Ok(query)
+}
+
+/// Reads the rest of a body that is too large, up to [`MOST_DRAINED`] bytes.
+async fn drain(mut body: Incoming) {
+    let mut rest = MOST_DRAINED;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        let Some(less) = rest.checked_sub(length) else {
+            break;
+        };
+        rest = less;
+    }
 }
 
 fn refuse(status: StatusCode, why: &'static str) -> Response<Full<Bytes>> {

@@ -1,12 +1,16 @@
 //! Input that no server wants: each is answered or dropped, and everything that was lent comes back.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use server::load::Client;
 use server::parts::{Account, Anew, Parts, Pooled};
-use server::service::{MOST_BODY, PATIENCE, Server};
+use server::report::MOST_ROWS;
+use server::service::{MOST_BODY, MOST_DRAINED, PATIENCE, Server};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
+use tokio::time::{sleep, timeout};
 
 /// Runs a scene against both kinds of server, then stops it and looks whether anything is still out.
 async fn scene<F: AsyncFn(&Server)>(run: F) {
@@ -16,7 +20,7 @@ async fn scene<F: AsyncFn(&Server)>(run: F) {
     works(&server).await;
     server.stop().await;
     for account in parts.accounts() {
-        assert_eq!(account.on_loan(), 0, "{account:?}");
+        assert_eq!(account.on_loan(), Some(0), "{account:?}");
     }
     let server = Server::start(Arc::new(Anew)).await.unwrap();
     run(&server).await;
@@ -61,10 +65,26 @@ async fn ordinary_requests() {
 async fn oversized_body() {
     scene(async |server| {
         let mut client = Client::connect(server.address).await.unwrap();
-        let body = "x".repeat(MOST_BODY + 1);
-        // The server may close before it has read all of it.
-        if let Ok(status) = client.post("/report", &body).await {
-            assert_eq!(status, 413);
+        for length in [MOST_BODY + 1, MOST_DRAINED] {
+            let status = client.post("/report", &"x".repeat(length)).await;
+            assert_eq!(status.unwrap(), 413, "{length}");
+        }
+        // All of it was read, so that the connection can go on.
+        let status = client.post("/report", "{\"rows\":5,\"seed\":1}").await;
+        assert_eq!(status.unwrap(), 200);
+        // A client that sends on and on is closed on. Its own system then drops what it has not read yet: it may see the
+        // status or a broken connection, but nothing else.
+        let mut client = Client::connect(server.address).await.unwrap();
+        let endless = "x".repeat(16 * MOST_DRAINED);
+        match client.post("/report", &endless).await {
+            Ok(status) => assert_eq!(status, 413),
+            Err(error) => assert!(
+                matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+                ),
+                "{error:?}"
+            ),
         }
     })
     .await;
@@ -103,11 +123,39 @@ async fn slow_client() {
         let head = b"POST /report HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n{\"rows";
         other.send(head).await.unwrap();
         let limit = 3 * PATIENCE;
-        let status = tokio::time::timeout(limit, other.answer()).await.unwrap();
+        let status = timeout(limit, other.answer()).await.unwrap();
         assert_eq!(status.unwrap(), 408);
         // Closed, with or without a word.
-        let ended = tokio::time::timeout(limit, client.answer()).await.unwrap();
+        let ended = timeout(limit, client.answer()).await.unwrap();
         assert!(ended.is_err() || ended.is_ok_and(|status| status == 408));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn client_that_never_reads() {
+    scene(async |server| {
+        // As little room as there may be, and more answers than go into all the room that there is.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(1).unwrap();
+        let mut stream = socket.connect(server.address).await.unwrap();
+        let body = format!("{{\"rows\":{MOST_ROWS},\"seed\":1}}");
+        let head = "POST /report HTTP/1.1\r\nhost: x\r\ncontent-length:";
+        let request = format!("{head} {}\r\n\r\n{body}", body.len());
+        let asked: usize = 100;
+        stream
+            .write_all(request.repeat(asked).as_bytes())
+            .await
+            .unwrap();
+        let begun = Instant::now();
+        while server.counts.broken() == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "held for ever");
+            sleep(Duration::from_millis(10)).await;
+        }
+        let answered = server.counts.answered();
+        assert!((1..asked as u64).contains(&answered), "{answered} answers");
+        // Not even a part of it was read until now.
+        drop(stream);
     })
     .await;
 }
@@ -123,7 +171,7 @@ async fn aborted_connections() {
         ] {
             let mut client = Client::connect(server.address).await.unwrap();
             client.send(bytes).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
             drop(client);
         }
     })
@@ -135,7 +183,12 @@ fn accounts_add_up() {
     let parts = Pooled::default();
     let out = parts.buffer();
     let buffers = |parts: &Pooled| -> Account { parts.accounts()[0] };
-    assert_eq!(buffers(&parts).on_loan(), 1);
+    assert_eq!(buffers(&parts).on_loan(), Some(1));
     drop(out);
-    assert_eq!(buffers(&parts).on_loan(), 0);
+    assert_eq!(buffers(&parts).on_loan(), Some(0));
+    let torn = Account {
+        dropped: 2,
+        ..buffers(&parts)
+    };
+    assert_eq!(torn.on_loan(), None, "{torn:?}");
 }
