@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::{Command as Process, ExitCode};
 
 use crate::runner::Job;
 
@@ -193,6 +194,27 @@ impl Invocation {
     pub(crate) fn in_dir(mut self, dir: &Path) -> Self {
         self.dir = Some(dir.to_owned());
         self
+    }
+
+    /// Runs it in the caller's place: on the caller's terminal, in the caller's folder unless another is set, with the
+    /// program's exit code as the result. For programs that are no checks.
+    pub(crate) fn hand_over(&self) -> Result<ExitCode, String> {
+        let mut process = Process::new(&self.program);
+        process.args(&self.args);
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => process.env(name, value),
+                None => process.env_remove(name),
+            };
+        }
+        if let Some(dir) = &self.dir {
+            process.current_dir(dir);
+        }
+        let status = process
+            .status()
+            .map_err(|error| format!("cannot run {}: {error}", self.program.to_string_lossy()))?;
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
     }
 
     /// As one would type it.

@@ -4,7 +4,7 @@
 //! that program's.
 
 use std::ffi::OsString;
-use std::process::{Command as Process, ExitCode};
+use std::process::ExitCode;
 
 use super::{Command, lint};
 use crate::args::Args;
@@ -40,30 +40,13 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         rest.len() != before
     };
     let invocation = if chosen("--instructions") {
-        Invocation::cargo(INSTRUCTIONS)
+        Invocation::cargo(INSTRUCTIONS).in_dir(workspace.root())
     } else if chosen("--counts") {
         counts(workspace)?
     } else {
-        Invocation::cargo(MEASURE)
+        Invocation::cargo(MEASURE).in_dir(workspace.root())
     };
-    let invocation = invocation.args(&rest);
-    // On the caller's terminal: this takes minutes, and its output is what it is for.
-    let status = Process::new(&invocation.program)
-        .args(&invocation.args)
-        .envs(
-            invocation
-                .env
-                .iter()
-                .filter_map(|(name, value)| Some((name, value.as_ref()?))),
-        )
-        .current_dir(invocation.dir.as_deref().unwrap_or(workspace.root()))
-        .status()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    Ok(match status.code() {
-        Some(0) => ExitCode::SUCCESS,
-        Some(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
-        None => ExitCode::FAILURE,
-    })
+    invocation.args(&rest).hand_over()
 }
 
 /// Makes the copy with the counting atomics, and says how its program is run.

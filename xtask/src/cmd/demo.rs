@@ -1,7 +1,7 @@
 //! `demo`: compresses real files with and without the pool and prints what it saved. All arguments,
 //! `--help` included, are those of the example that it builds and runs.
 
-use std::process::{Command as Process, ExitCode};
+use std::process::ExitCode;
 
 use super::Command;
 use crate::args::Args;
@@ -22,17 +22,7 @@ pub(super) const COMMAND: Command = Command {
 const RUN: &str = "run --release -p pool-core --example compress --";
 
 fn run(_: &Workspace, args: &Args) -> Result<ExitCode, String> {
-    let invocation = Invocation::cargo(RUN).args(&args.rest);
-    // In the caller's folder and on the caller's terminal: this is a program, not a check.
-    let status = Process::new(&invocation.program)
-        .args(&invocation.args)
-        .status()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    Ok(match status.code() {
-        Some(0) => ExitCode::SUCCESS,
-        Some(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
-        None => ExitCode::FAILURE,
-    })
+    Invocation::cargo(RUN).args(&args.rest).hand_over()
 }
 
 /// The demo on a small tree.

@@ -1,7 +1,7 @@
 //! `memory`: runs bursts and looks at what they leave behind, checks it, and writes figures and picture to `docs`. All
 //! arguments, `--help` included, are those of the example that it builds and runs.
 
-use std::process::{Command as Process, ExitCode};
+use std::process::ExitCode;
 
 use super::Command;
 use crate::args::Args;
@@ -23,17 +23,9 @@ const RUN: &str = "run --release -p pool-core --example memory --";
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let docs = workspace.root().join("docs");
-    let invocation = Invocation::cargo(RUN)
+    Invocation::cargo(RUN)
         .args(["--docs"])
         .args([docs])
-        .args(&args.rest);
-    let status = Process::new(&invocation.program)
-        .args(&invocation.args)
-        .status()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    Ok(match status.code() {
-        Some(0) => ExitCode::SUCCESS,
-        Some(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
-        None => ExitCode::FAILURE,
-    })
+        .args(&args.rest)
+        .hand_over()
 }

@@ -1,6 +1,6 @@
 //! `server`: measures the example server with pools and without. All arguments, `--help` included, are its own.
 
-use std::process::{Command as Process, ExitCode};
+use std::process::ExitCode;
 
 use super::Command;
 use crate::args::Args;
@@ -18,16 +18,9 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(_: &Workspace, args: &Args) -> Result<ExitCode, String> {
-    let invocation = Invocation::cargo("run --release --quiet -p server --").args(&args.rest);
-    let status = Process::new(&invocation.program)
-        .args(&invocation.args)
-        .status()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    Ok(match status.code() {
-        Some(0) => ExitCode::SUCCESS,
-        Some(code) => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
-        None => ExitCode::FAILURE,
-    })
+    Invocation::cargo("run --release --quiet -p server --")
+        .args(&args.rest)
+        .hand_over()
 }
 
 /// Its tests: what it does with input that no server wants.
