@@ -27,8 +27,11 @@ pub trait Contender<T: Item>: Send + Sync + Sized + 'static {
     /// Takes an item, or makes one.
     fn take(&self) -> Self::Held<'_>;
 
-    /// Puts it back.
-    fn put<'a>(&'a self, held: Self::Held<'a>);
+    /// Puts it back: by dropping its guard, if it has one.
+    #[inline(always)]
+    fn put<'a>(&'a self, held: Self::Held<'a>) {
+        drop(held);
+    }
 }
 
 /// A contender that moves items in and out instead of lending them.

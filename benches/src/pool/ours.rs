@@ -48,94 +48,63 @@ impl<T: Item> Contender<T> for StaticGuard {
     fn take(&self) -> Self::Held<'_> {
         T::pool().get()
     }
-
-    #[inline(always)]
-    fn put(&self, held: Self::Held<'_>) {
-        drop(held);
-    }
 }
 
-/// By value, reached through a reference.
-#[derive(Debug)]
-pub struct Local<T>(pub Pool<T>);
+/// Contenders that have a pool of their own, which they use by value, and differ in how it is built.
+macro_rules! own_pool {
+    ($(#[$about:meta])* $contender:ident, $name:literal, $pool:expr) => {
+        $(#[$about])*
+        #[derive(Debug)]
+        pub struct $contender<T>(pub Pool<T>);
 
-impl<T: Item> ByValue<T> for Local<T> {
-    fn new() -> Self {
-        Self(Pool::new(T::make))
-    }
+        impl<T: Item> ByValue<T> for $contender<T> {
+            fn new() -> Self {
+                Self($pool)
+            }
 
-    #[inline(always)]
-    fn try_take(&self) -> Option<T> {
-        self.0.try_take()
-    }
+            #[inline(always)]
+            fn try_take(&self) -> Option<T> {
+                self.0.try_take()
+            }
 
-    #[inline(always)]
-    fn take(&self) -> T {
-        self.0.take()
-    }
+            #[inline(always)]
+            fn take(&self) -> T {
+                self.0.take()
+            }
 
-    #[inline(always)]
-    fn put(&self, item: T) {
-        self.0.put(item);
-    }
+            #[inline(always)]
+            fn put(&self, item: T) {
+                self.0.put(item);
+            }
+        }
+
+        by_value!($contender<T>, $name);
+    };
 }
 
-by_value!(Local<T>, "pool, local");
+own_pool!(
+    /// By value, reached through a reference.
+    Local,
+    "pool, local",
+    Pool::new(T::make)
+);
 
-/// By value, without the thread cache: every operation claims a shard.
-#[derive(Debug)]
-pub struct NoCache<T>(pub Pool<T>);
+own_pool!(
+    /// By value, without the thread cache: every operation claims a shard.
+    NoCache,
+    "pool, no thread cache",
+    Pool::builder(T::make as fn() -> T).thread_cache(0).build()
+);
 
-impl<T: Item> ByValue<T> for NoCache<T> {
-    fn new() -> Self {
-        Self(Pool::builder(T::make as fn() -> T).thread_cache(0).build())
-    }
-
-    #[inline(always)]
-    fn try_take(&self) -> Option<T> {
-        self.0.try_take()
-    }
-
-    #[inline(always)]
-    fn take(&self) -> T {
-        self.0.take()
-    }
-
-    #[inline(always)]
-    fn put(&self, item: T) {
-        self.0.put(item);
-    }
-}
-
-by_value!(NoCache<T>, "pool, no thread cache");
-
-/// With a `recycle` hook that clears and decides, as most pools of buffers have.
-#[derive(Debug)]
-pub struct Recycling<T>(pub Pool<T>);
-
-impl<T: Item> ByValue<T> for Recycling<T> {
-    fn new() -> Self {
+own_pool!(
+    /// With a `recycle` hook that clears and decides, as most pools of buffers have.
+    Recycling,
+    "pool, recycle hook",
+    {
         let keep = |item: &mut T| {
             item.touch();
             pool_core::Recycle::Keep
         };
-        Self(Pool::builder(T::make as fn() -> T).recycle(keep).build())
+        Pool::builder(T::make as fn() -> T).recycle(keep).build()
     }
-
-    #[inline(always)]
-    fn try_take(&self) -> Option<T> {
-        self.0.try_take()
-    }
-
-    #[inline(always)]
-    fn take(&self) -> T {
-        self.0.take()
-    }
-
-    #[inline(always)]
-    fn put(&self, item: T) {
-        self.0.put(item);
-    }
-}
-
-by_value!(Recycling<T>, "pool, recycle hook");
+);

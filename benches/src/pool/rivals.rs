@@ -117,11 +117,6 @@ impl<T: Item + std::panic::UnwindSafe + std::panic::RefUnwindSafe> Contender<T> 
     fn take(&self) -> Self::Held<'_> {
         self.0.get()
     }
-
-    #[inline(always)]
-    fn put<'a>(&'a self, held: Self::Held<'a>) {
-        drop(held);
-    }
 }
 
 /// The same when another thread was first.
@@ -168,11 +163,6 @@ impl<T: Item> Contender<T> for object_pool::Pool<T> {
     fn take(&self) -> Self::Held<'_> {
         self.pull(T::make)
     }
-
-    #[inline(always)]
-    fn put<'a>(&'a self, held: Self::Held<'a>) {
-        drop(held);
-    }
 }
 
 impl<T: Item> Contender<T> for LinearObjectPool<T> {
@@ -186,11 +176,6 @@ impl<T: Item> Contender<T> for LinearObjectPool<T> {
     #[inline(always)]
     fn take(&self) -> Self::Held<'_> {
         self.pull()
-    }
-
-    #[inline(always)]
-    fn put<'a>(&'a self, held: Self::Held<'a>) {
-        drop(held);
     }
 }
 
@@ -230,11 +215,6 @@ impl<T: Item> Contender<T> for Opool<T> {
     #[inline(always)]
     fn take(&self) -> Self::Held<'_> {
         self.0.get()
-    }
-
-    #[inline(always)]
-    fn put<'a>(&'a self, held: Self::Held<'a>) {
-        drop(held);
     }
 }
 
@@ -332,11 +312,6 @@ impl Contender<Buffer> for SharkLocal {
         }
         buffer
     }
-
-    #[inline(always)]
-    fn put(&self, held: Self::Held<'_>) {
-        drop(held);
-    }
 }
 
 /// poolshark's pool for all threads.
@@ -364,11 +339,6 @@ impl Contender<Buffer> for SharkGlobal {
             *buffer = Buffer::make();
         }
         buffer
-    }
-
-    #[inline(always)]
-    fn put(&self, held: Self::Held<'_>) {
-        drop(held);
     }
 }
 
@@ -426,10 +396,5 @@ impl Contender<Buffer> for Zero {
             start: buffer.as_uninit_mut().as_mut_ptr().cast(),
             _buffer: buffer,
         }
-    }
-
-    #[inline(always)]
-    fn put<'a>(&'a self, held: ZeroHeld<'a>) {
-        drop(held);
     }
 }

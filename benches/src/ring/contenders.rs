@@ -8,108 +8,83 @@ use crossbeam_queue::ArrayQueue;
 
 use super::{Batches, Ring};
 
-/// `pool-dequeue`.
-#[derive(Debug)]
-pub struct Dequeue;
+/// This project's, which differ in how they are made and in whether a push can fail.
+macro_rules! ours {
+    ($ring:ident, $of:ident, $name:literal, $new:expr, $pushed:expr) => {
+        #[doc = concat!("`", $name, "`.")]
+        #[derive(Debug)]
+        pub struct $ring;
 
-impl Ring for Dequeue {
-    const NAME: &'static str = "pool-dequeue";
-    const LIFO: bool = true;
-    type Owner = pool_dequeue::Producer<u64>;
-    type Thief = pool_dequeue::Consumer<u64>;
+        impl Ring for $ring {
+            const NAME: &'static str = $name;
+            const LIFO: bool = true;
+            type Owner = $of::Producer<u64>;
+            type Thief = $of::Consumer<u64>;
 
-    fn new(capacity: usize) -> (Self::Owner, Self::Thief) {
-        pool_dequeue::bounded(capacity)
-    }
+            fn new(capacity: usize) -> (Self::Owner, Self::Thief) {
+                $new(capacity)
+            }
 
-    fn another(thief: &Self::Thief) -> Self::Thief {
-        thief.clone()
-    }
+            fn another(thief: &Self::Thief) -> Self::Thief {
+                thief.clone()
+            }
 
-    #[inline(always)]
-    fn push(owner: &mut Self::Owner, value: u64) -> bool {
-        owner.push_head(value).is_ok()
-    }
+            #[inline(always)]
+            fn push(owner: &mut Self::Owner, value: u64) -> bool {
+                $pushed(owner.push_head(value))
+            }
 
-    #[inline(always)]
-    fn pop(owner: &mut Self::Owner) -> Option<u64> {
-        owner.pop_head()
-    }
+            #[inline(always)]
+            fn pop(owner: &mut Self::Owner) -> Option<u64> {
+                owner.pop_head()
+            }
 
-    #[inline(always)]
-    fn steal(thief: &mut Self::Thief) -> Option<u64> {
-        thief.pop_tail()
-    }
-}
-
-impl Batches for Dequeue {
-    #[inline(always)]
-    fn push_batch(owner: &mut Self::Owner, values: impl ExactSizeIterator<Item = u64>) -> usize {
-        owner.push_head_batch(values)
-    }
-
-    #[inline(always)]
-    fn steal_batch(thief: &mut Self::Thief, max: usize, mut take: impl FnMut(u64)) -> usize {
-        let mut count = 0;
-        for value in thief.pop_tail_batch(max) {
-            take(value);
-            count += 1;
+            #[inline(always)]
+            fn steal(thief: &mut Self::Thief) -> Option<u64> {
+                thief.pop_tail()
+            }
         }
-        count
-    }
-}
 
-/// `pool-chain`.
-#[derive(Debug)]
-pub struct Chain;
+        impl Batches for $ring {
+            #[inline(always)]
+            fn push_batch(
+                owner: &mut Self::Owner,
+                values: impl ExactSizeIterator<Item = u64>,
+            ) -> usize {
+                owner.push_head_batch(values)
+            }
 
-impl Ring for Chain {
-    const NAME: &'static str = "pool-chain";
-    const LIFO: bool = true;
-    type Owner = pool_chain::Producer<u64>;
-    type Thief = pool_chain::Consumer<u64>;
-
-    fn new(_: usize) -> (Self::Owner, Self::Thief) {
-        pool_chain::unbounded()
-    }
-
-    fn another(thief: &Self::Thief) -> Self::Thief {
-        thief.clone()
-    }
-
-    #[inline(always)]
-    fn push(owner: &mut Self::Owner, value: u64) -> bool {
-        owner.push_head(value);
-        true
-    }
-
-    #[inline(always)]
-    fn pop(owner: &mut Self::Owner) -> Option<u64> {
-        owner.pop_head()
-    }
-
-    #[inline(always)]
-    fn steal(thief: &mut Self::Thief) -> Option<u64> {
-        thief.pop_tail()
-    }
-}
-
-impl Batches for Chain {
-    #[inline(always)]
-    fn push_batch(owner: &mut Self::Owner, values: impl ExactSizeIterator<Item = u64>) -> usize {
-        owner.push_head_batch(values)
-    }
-
-    #[inline(always)]
-    fn steal_batch(thief: &mut Self::Thief, max: usize, mut take: impl FnMut(u64)) -> usize {
-        let mut count = 0;
-        for value in thief.pop_tail_batch(max) {
-            take(value);
-            count += 1;
+            #[inline(always)]
+            fn steal_batch(
+                thief: &mut Self::Thief,
+                max: usize,
+                mut take: impl FnMut(u64),
+            ) -> usize {
+                let mut count = 0;
+                for value in thief.pop_tail_batch(max) {
+                    take(value);
+                    count += 1;
+                }
+                count
+            }
         }
-        count
-    }
+    };
 }
+
+ours!(
+    Dequeue,
+    pool_dequeue,
+    "pool-dequeue",
+    pool_dequeue::bounded,
+    |pushed: Result<(), pool_dequeue::Full<u64>>| pushed.is_ok()
+);
+ours!(
+    Chain,
+    pool_chain,
+    "pool-chain",
+    |_| pool_chain::unbounded(),
+    |()| true
+);
 
 /// crossbeam-deque, last in, first out.
 #[derive(Debug)]

@@ -10,16 +10,23 @@ use crossbeam_utils::atomic::AtomicCell;
 
 use super::{Config, Swap, Value};
 
+/// What of a [`Value`] is the same for all that are read through nothing but a reference.
+macro_rules! read_by_reference {
+    () => {
+        type Reader<'a> = &'a Self;
+
+        fn reader(&self) -> &Self {
+            self
+        }
+    };
+}
+
 impl Value for AtomicValue<Config> {
     const NAME: &'static str = "atomic-value";
-    type Reader<'a> = &'a Self;
+    read_by_reference!();
 
     fn new(config: Config) -> Self {
         Self::new(config)
-    }
-
-    fn reader(&self) -> &Self {
-        self
     }
 
     #[inline(always)]
@@ -82,14 +89,10 @@ impl Value for Cached {
 
 impl Value for ArcSwapOption<Config> {
     const NAME: &'static str = "arc-swap, optional";
-    type Reader<'a> = &'a Self;
+    read_by_reference!();
 
     fn new(config: Config) -> Self {
         Self::from_pointee(config)
-    }
-
-    fn reader(&self) -> &Self {
-        self
     }
 
     #[inline(always)]
@@ -124,14 +127,10 @@ impl Swap for ArcSwapOption<Config> {
 
 impl Value for ArcSwap<Config> {
     const NAME: &'static str = "arc-swap";
-    type Reader<'a> = &'a Self;
+    read_by_reference!();
 
     fn new(config: Config) -> Self {
         Self::from_pointee(config)
-    }
-
-    fn reader(&self) -> &Self {
-        self
     }
 
     #[inline(always)]
@@ -201,14 +200,10 @@ macro_rules! locked {
 
         impl Value for $value {
             const NAME: &'static str = $name;
-            type Reader<'a> = &'a Self;
+            read_by_reference!();
 
             fn new(config: Config) -> Self {
                 Self(<$lock>::new(Arc::new(config)))
-            }
-
-            fn reader(&self) -> &Self {
-                self
             }
 
             #[inline(always)]
@@ -278,14 +273,10 @@ fn lock_std(lock: &StdMutex) -> std::sync::MutexGuard<'_, Arc<Config>> {
 /// crossbeam's `AtomicCell`, which copies the value under a sequence lock.
 impl Value for AtomicCell<Config> {
     const NAME: &'static str = "AtomicCell";
-    type Reader<'a> = &'a Self;
+    read_by_reference!();
 
     fn new(config: Config) -> Self {
         Self::new(config)
-    }
-
-    fn reader(&self) -> &Self {
-        self
     }
 
     #[inline(always)]
@@ -329,14 +320,10 @@ impl fmt::Debug for Leaked {
 
 impl Value for Leaked {
     const NAME: &'static str = "AtomicPtr (never frees)";
-    type Reader<'a> = &'a Self;
+    read_by_reference!();
 
     fn new(config: Config) -> Self {
         Self(AtomicPtr::new(Box::leak(Box::new(config))))
-    }
-
-    fn reader(&self) -> &Self {
-        self
     }
 
     #[inline(always)]

@@ -104,49 +104,37 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// All of it, in the order of its line.
+    fn fields(&mut self) -> [&mut u64; 9] {
+        [
+            &mut self.operations,
+            &mut self.loads,
+            &mut self.stores,
+            &mut self.rmws,
+            &mut self.fences,
+            &mut self.shared_writes,
+            &mut self.moves,
+            &mut self.hottest,
+            &mut self.shared_lines,
+        ]
+    }
+
     /// In one line, for another process.
     #[must_use]
-    pub fn numbers(&self) -> String {
-        let all = [
-            self.operations,
-            self.loads,
-            self.stores,
-            self.rmws,
-            self.fences,
-            self.shared_writes,
-            self.moves,
-            self.hottest,
-            self.shared_lines,
-        ];
-        all.map(|number| number.to_string()).join(" ")
+    pub fn numbers(mut self) -> String {
+        self.fields().map(|number| number.to_string()).join(" ")
     }
 
     /// The reverse.
     #[must_use]
     pub fn of_numbers(line: &str) -> Option<Self> {
         let numbers: Result<Vec<u64>, _> = line.split_whitespace().map(str::parse).collect();
-        let [
-            operations,
-            loads,
-            stores,
-            rmws,
-            fences,
-            shared_writes,
-            moves,
-            hottest,
-            shared_lines,
-        ] = numbers.ok()?.try_into().ok()?;
-        Some(Self {
-            operations,
-            loads,
-            stores,
-            rmws,
-            fences,
-            shared_writes,
-            moves,
-            hottest,
-            shared_lines,
-        })
+        let numbers: [u64; 9] = numbers.ok()?.try_into().ok()?;
+        let mut tally = Self::default();
+        for (field, number) in tally.fields().into_iter().zip(numbers) {
+            *field = number;
+        }
+        Some(tally)
     }
 }
 
