@@ -240,12 +240,21 @@ fn threads<'scope>(
 /// Where indices start.
 const ORIGIN: u32 = 0_u32.wrapping_sub(500);
 
-/// How the thieves of a round end: nobody pushes any more, and nothing is left.
-fn steal(done: &AtomicBool, mut one: impl FnMut() -> usize) -> u64 {
+/// A thief of a round, who takes one or some until nobody pushes any more and nothing is left.
+fn steal<Batch: Iterator<Item = Item>>(
+    done: &AtomicBool,
+    mut random: Random,
+    one: impl Fn() -> Option<Item>,
+    some: impl Fn(usize) -> Batch,
+) -> u64 {
     let mut operations = 0;
     loop {
         let last = done.load(Ordering::Acquire);
-        let got = one();
+        let got = if random.below(2) == 0 {
+            one().inspect(Item::check).into_iter().count()
+        } else {
+            some(8).inspect(Item::check).count()
+        };
         operations += 1 + got as u64;
         if got == 0 {
             if last {
@@ -256,27 +265,40 @@ fn steal(done: &AtomicBool, mut one: impl FnMut() -> usize) -> u64 {
     }
 }
 
+/// Runs an owner beside thieves, who end after it: operations of all together.
+fn with_thieves(
+    round: u64,
+    thief: impl Fn(&AtomicBool, Random) -> u64 + Sync,
+    owner: impl FnOnce(Random) -> u64,
+) -> u64 {
+    let (done, operations) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let (done, operations, thief) = (&done, &operations, &thief);
+        let work = |_, random| {
+            operations.fetch_add(thief(done, random), Ordering::Relaxed);
+        };
+        threads(round, work, scope, THREADS);
+        operations.fetch_add(owner(Random(round)), Ordering::Relaxed);
+        done.store(true, Ordering::Release);
+    });
+    operations.into_inner()
+}
+
 fn dequeue(counts: &Arc<Counts>, round: u64) -> u64 {
     let capacity = [1, 2, 7, 64, 500][round as usize % 5];
     let Ok((mut head, tail)) = try_bounded_at::<Item>(capacity, ORIGIN) else {
         panic!("no ring of {capacity}");
     };
-    let (done, operations) = (AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
-        let (done, operations) = (&done, &operations);
-        let work = |_, mut random: Random| {
-            let tail = tail.clone();
-            let count = steal(done, || {
-                if random.below(2) == 0 {
-                    tail.pop_tail().inspect(Item::check).into_iter().count()
-                } else {
-                    tail.pop_tail_batch(8).inspect(Item::check).count()
-                }
-            });
-            operations.fetch_add(count, Ordering::Relaxed);
-        };
-        threads(round, work, scope, THREADS);
-        let mut random = Random(round);
+    let thief = |done: &_, random| {
+        let tail = tail.clone();
+        steal(
+            done,
+            random,
+            || tail.pop_tail(),
+            |max| tail.pop_tail_batch(max),
+        )
+    };
+    let operations = with_thieves(round, thief, |mut random| {
         let mut count = 0;
         while count < OPERATIONS {
             count += 1;
@@ -289,33 +311,26 @@ fn dequeue(counts: &Arc<Counts>, round: u64) -> u64 {
                 _ => {}
             }
         }
-        operations.fetch_add(count, Ordering::Relaxed);
-        done.store(true, Ordering::Release);
+        count
     });
     // What nobody took is dropped with the ring.
     head.push_head_batch((0..5).map(|n| counts.item(n)));
     drop((head, tail));
-    operations.into_inner()
+    operations
 }
 
 fn chain(counts: &Arc<Counts>, round: u64) -> u64 {
     let (mut head, tail) = pool_chain::unbounded_at::<Item>(ORIGIN);
-    let (done, operations) = (AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
-        let (done, operations) = (&done, &operations);
-        let work = |_, mut random: Random| {
-            let tail = tail.clone();
-            let count = steal(done, || {
-                if random.below(2) == 0 {
-                    tail.pop_tail().inspect(Item::check).into_iter().count()
-                } else {
-                    tail.pop_tail_batch(8).inspect(Item::check).count()
-                }
-            });
-            operations.fetch_add(count, Ordering::Relaxed);
-        };
-        threads(round, work, scope, THREADS);
-        let mut random = Random(round);
+    let thief = |done: &_, random| {
+        let tail = tail.clone();
+        steal(
+            done,
+            random,
+            || tail.pop_tail(),
+            |max| tail.pop_tail_batch(max),
+        )
+    };
+    let operations = with_thieves(round, thief, |mut random| {
         let mut count = 0;
         while count < OPERATIONS {
             count += 1;
@@ -331,12 +346,11 @@ fn chain(counts: &Arc<Counts>, round: u64) -> u64 {
                 _ => thread::yield_now(),
             }
         }
-        operations.fetch_add(count, Ordering::Relaxed);
-        done.store(true, Ordering::Release);
+        count
     });
     head.push_head_batch((0..100).map(|n| counts.item(n)));
     drop((head, tail));
-    operations.into_inner()
+    operations
 }
 
 fn pool(counts: &Arc<Counts>, round: u64) -> u64 {

@@ -90,6 +90,13 @@ fn live() -> usize {
     LIVE.load(Ordering::Relaxed)
 }
 
+/// Asserts that no more is live than was before.
+#[track_caller]
+fn assert_given_back(before: usize) {
+    let left = live().saturating_sub(before);
+    assert!(left <= SLACK, "{left} bytes are left");
+}
+
 /// How many allocations this thread makes in `f`.
 fn allocations(f: impl FnOnce()) -> usize {
     let before = ASKED.get();
@@ -166,11 +173,7 @@ fn burst_then_shrink() {
         }
         producer.shrink();
         assert_eq!(producer.capacity(), FIRST_CAPACITY);
-        assert!(
-            live() <= before + SLACK,
-            "{} bytes are left",
-            live() - before
-        );
+        assert_given_back(before);
     }
 }
 
@@ -197,11 +200,7 @@ fn shrink_with_values_left() {
     }
     producer.shrink();
     assert_eq!(producer.capacity(), FIRST_CAPACITY);
-    assert!(
-        live() <= before + SLACK,
-        "{} bytes are left",
-        live() - before
-    );
+    assert_given_back(before);
 }
 
 /// Without a call, too: after a burst, light use brings the chain back.
@@ -503,11 +502,7 @@ fn dropping_frees() {
         } else {
             drop(chain);
         }
-        assert!(
-            live() <= before + SLACK,
-            "{} bytes are left",
-            live() - before
-        );
+        assert_given_back(before);
     }
 }
 

@@ -25,8 +25,10 @@ pub trait Reusable {
     fn bytes(&self) -> usize;
 }
 
+/// Given the method that says what they have room for: those that have none lose their memory when they are cleared, and
+/// hold as much as is in them.
 macro_rules! reusable {
-    ($([$($generics:tt)*] $type:ty, $element:ty;)*) => {$(
+    ($room:ident: $([$($generics:tt)*] $type:ty, $element:ty;)*) => {$(
         impl<$($generics)*> Reusable for $type {
             fn clear(&mut self) {
                 self.clear();
@@ -37,17 +39,18 @@ macro_rules! reusable {
             }
 
             fn capacity(&self) -> usize {
-                self.capacity()
+                self.$room()
             }
 
             fn bytes(&self) -> usize {
-                self.capacity().saturating_mul(size_of::<$element>())
+                self.$room().saturating_mul(size_of::<$element>())
             }
         }
     )*};
 }
 
 reusable! {
+    capacity:
     [T] Vec<T>, T;
     [] String, u8;
     [] OsString, u8;
@@ -57,36 +60,16 @@ reusable! {
     [K: Eq + Hash, S: BuildHasher] HashSet<K, S>, (K, u8);
 }
 
-#[cfg(feature = "bytes")]
 reusable! {
-    [] bytes::BytesMut, u8;
-}
-
-macro_rules! reusable_trees {
-    ($([$($generics:tt)*] $type:ty, $element:ty;)*) => {$(
-        impl<$($generics)*> Reusable for $type {
-            fn clear(&mut self) {
-                self.clear();
-            }
-
-            fn used(&self) -> usize {
-                self.len()
-            }
-
-            fn capacity(&self) -> usize {
-                self.len()
-            }
-
-            fn bytes(&self) -> usize {
-                self.len().saturating_mul(size_of::<$element>())
-            }
-        }
-    )*};
-}
-
-reusable_trees! {
+    len:
     [K: Ord, V] BTreeMap<K, V>, (K, V);
     [K: Ord] BTreeSet<K>, K;
+}
+
+#[cfg(feature = "bytes")]
+reusable! {
+    capacity:
+    [] bytes::BytesMut, u8;
 }
 
 impl<T: Reusable + ?Sized> Reusable for Box<T> {

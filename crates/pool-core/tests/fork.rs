@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Item, Ledger, Shape, elsewhere, scaled, with_shapes};
+use common::{Item, Ledger, Shape, booked, elsewhere, scaled, with_shapes};
 use pool_core::{DiscardReason, Pool, Reaper};
 use trap::{Trapping, while_stopped};
 
@@ -117,8 +117,7 @@ fn with_a_claim_held() {
     let _alone = alone();
     for depth in [0, 4] {
         for shards in [1, 2] {
-            let ledger = Ledger::new();
-            let pool = Shape { depth, shards }.pool(ledger.maker());
+            let (ledger, pool) = booked(depth, shards);
             let prepare = || {
                 // The ring of the shard is full but for what overflows the cache at the next put.
                 (0..8 + depth).for_each(|_| pool.put(ledger.item()));
@@ -151,12 +150,7 @@ fn with_a_claim_held() {
 #[test]
 fn with_ones_own_cache_revoked() {
     let _alone = alone();
-    let ledger = Ledger::new();
-    let pool = Shape {
-        depth: 8,
-        shards: 2,
-    }
-    .pool(ledger.maker());
+    let (ledger, pool) = booked(8, 2);
     (0..3).for_each(|_| pool.put(ledger.item()));
     pool.rotate();
     while_stopped(

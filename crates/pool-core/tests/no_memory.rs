@@ -8,7 +8,7 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use common::{Item, Ledger, Shape, scaled};
+use common::{Item, Ledger, Shape, scaled, turn_out};
 use pool_core::{DiscardReason, Pool};
 
 struct Failing;
@@ -119,9 +119,7 @@ fn run(shape: Shape, succeed: usize, fail: usize) -> usize {
     held.drain(..).for_each(|item| pool.put(item));
     pool.take().check();
     assert_eq!(pool.stats().creates, before, "something was put");
-    pool.rotate();
-    pool.rotate();
-    assert_eq!((pool.stats().idle, ledger.alive()), (0, 0));
+    turn_out(&pool, &ledger);
     FAILED.get()
 }
 

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{
-    Fuse, Item, Ledger, Planned, Shape, beside_idle_threads, panics, scaled, with_shapes,
+    Fuse, Item, Ledger, Planned, Shape, beside_idle_threads, panics, scaled, turn_out, with_shapes,
 };
 use pool_core::{Clock, DiscardReason, Pool, PooledOwned, Recycle};
 
@@ -47,9 +47,7 @@ fn check_works<F: Fn() -> Item>(pool: &Pool<Item, F>, ledger: &Ledger) {
     let found = pool.try_take().expect("there is at least one");
     assert_eq!(found.number(), number, "the newest comes first");
     drop(found);
-    pool.rotate();
-    pool.rotate();
-    assert_eq!((pool.stats().idle, ledger.alive()), (0, 0));
+    turn_out(pool, ledger);
     let fresh = pool.take();
     assert_eq!(ledger.alive(), 1);
     pool.put(fresh);

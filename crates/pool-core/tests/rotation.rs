@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Item, Ledger, Shape, elsewhere, scaled, with_shapes};
+use common::{Item, Ledger, Shape, elsewhere, scaled, turn_out, with_shapes};
 use pool_core::{DiscardReason, MAX_THREAD_CACHE, Pool};
 
 /// From a single item to several caches full.
@@ -298,9 +298,7 @@ fn many_turn_at_once() {
         });
         assert_eq!(pool.stats().generation, 4 * scaled(2, 50, 50) as u64);
         // Two of them may have met in one cache, which one then left to the other.
-        pool.rotate();
-        pool.rotate();
-        assert_eq!((pool.stats().idle, ledger.alive()), (0, 0));
+        turn_out(&pool, &ledger);
         assert_eq!(pool.stats().discards.by(DiscardReason::Aged), 200);
     });
 }

@@ -7,7 +7,7 @@ mod common;
 use std::sync::Barrier;
 use std::thread;
 
-use common::{Ledger, Shape, elsewhere, scaled, with_shapes};
+use common::{Ledger, booked, elsewhere, scaled, with_shapes};
 use pool_core::{DiscardReason, Pool, Stats};
 
 #[test]
@@ -76,12 +76,7 @@ fn takes_are_hits_or_creations() {
 /// Each level is told apart.
 #[test]
 fn levels() {
-    let ledger = Ledger::new();
-    let pool = Shape {
-        depth: 2,
-        shards: 4,
-    }
-    .pool(ledger.maker());
+    let (_, pool) = booked(2, 4);
     let level = |expected: (u64, u64, u64, u64, u64)| {
         let stats = pool.stats();
         let found = (

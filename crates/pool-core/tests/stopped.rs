@@ -9,7 +9,7 @@ mod trap;
 
 use std::time::{Duration, Instant};
 
-use common::{Item, Ledger, Shape};
+use common::{Item, Ledger, booked, turn_out};
 use pool_core::{DiscardReason, Pool};
 use trap::{Trapping, while_stopped};
 
@@ -40,22 +40,14 @@ fn while_claimed<F: Fn() -> Item + Sync>(
     };
     while_stopped(prepare, |item| pool.put(item), check);
     assert_eq!(ledger.alive(), pool.stats().idle, "lost or doubled");
-    pool.rotate();
-    pool.rotate();
-    assert_eq!(
-        (pool.stats().idle, ledger.alive()),
-        (0, 0),
-        "{:?}",
-        pool.stats()
-    );
+    turn_out(pool, ledger);
 }
 
 /// Nobody else can put into a claimed shard, but anybody can take from it.
 #[test]
 fn a_claim_keeps_nobody_from_taking() {
     for shards in [1, 2] {
-        let ledger = Ledger::new();
-        let pool = Shape { depth: 0, shards }.pool(ledger.maker());
+        let (ledger, pool) = booked(0, shards);
         while_claimed(&pool, &ledger, || {
             let taken: Vec<_> = (0..RING).map(|_| pool.try_take()).collect();
             let numbers: Vec<_> = taken.iter().flatten().map(Item::number).collect();
@@ -77,8 +69,7 @@ fn a_claim_keeps_nobody_from_taking() {
 #[test]
 fn a_claim_calls_for_another_shard() {
     for shards in [1, 2, 3] {
-        let ledger = Ledger::new();
-        let pool = Shape { depth: 0, shards }.pool(ledger.maker());
+        let (ledger, pool) = booked(0, shards);
         while_claimed(&pool, &ledger, || {
             assert_eq!(pool.stats().shards, 1);
             pool.put(ledger.item());
@@ -97,12 +88,7 @@ fn a_claim_calls_for_another_shard() {
 /// A whole batch that overflows a cache meets the same.
 #[test]
 fn a_claim_against_a_batch() {
-    let ledger = Ledger::new();
-    let pool = Shape {
-        depth: 4,
-        shards: 1,
-    }
-    .pool(ledger.maker());
+    let (ledger, pool) = booked(4, 1);
     let prepare = || {
         // One in the shard for each above the four of the cache, and one short of growth.
         (0..RING + 4).for_each(|_| pool.put(ledger.item()));
@@ -130,12 +116,7 @@ fn a_claim_against_a_batch() {
 #[test]
 fn a_claim_keeps_nobody_from_turning() {
     for turns in [1, 2, 3] {
-        let ledger = Ledger::new();
-        let pool = Shape {
-            depth: 0,
-            shards: 1,
-        }
-        .pool(ledger.maker());
+        let (ledger, pool) = booked(0, 1);
         let prepare = || {
             (0..RING).for_each(|_| pool.put(ledger.item()));
             ledger.item()
@@ -160,12 +141,7 @@ fn a_claim_keeps_nobody_from_turning() {
             "after {turns} turns"
         );
     }
-    let ledger = Ledger::new();
-    let pool = Shape {
-        depth: 0,
-        shards: 1,
-    }
-    .pool(ledger.maker());
+    let (ledger, pool) = booked(0, 1);
     while_claimed(&pool, &ledger, || {
         soon(|| pool.clear());
         assert_eq!(pool.stats().idle, 0);
@@ -192,12 +168,7 @@ fn while_revoked<F: Fn() -> Item + Sync>(
 /// An owner whose cache is in other hands uses the shards.
 #[test]
 fn a_revoked_cache_keeps_nobody() {
-    let ledger = Ledger::new();
-    let pool = Shape {
-        depth: 8,
-        shards: 2,
-    }
-    .pool(ledger.maker());
+    let (ledger, pool) = booked(8, 2);
     while_revoked(&pool, &ledger, || {
         assert!(pool.try_take().is_none(), "they are out of reach");
         pool.put(ledger.item());
@@ -231,12 +202,7 @@ fn a_revoked_cache_keeps_nobody() {
 /// A second sweep leaves the cache to the first.
 #[test]
 fn a_revoked_cache_is_left_to_its_holder() {
-    let ledger = Ledger::new();
-    let pool = Shape {
-        depth: 8,
-        shards: 2,
-    }
-    .pool(ledger.maker());
+    let (ledger, pool) = booked(8, 2);
     while_revoked(&pool, &ledger, || {
         soon(|| {
             pool.rotate();

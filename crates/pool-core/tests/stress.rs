@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use common::{Ledger, Shape, scaled, with_shapes};
+use common::{Ledger, Shape, booked, scaled, turn_out, with_shapes};
 use pool_core::{DiscardReason, Pool};
 
 /// A few pseudo-random numbers for one thread.
@@ -161,14 +161,7 @@ fn conservation() {
             "{stats:?}"
         );
         // With nobody else about, the promises of `rotation.rs` hold again.
-        pool.rotate();
-        pool.rotate();
-        assert_eq!(
-            (pool.stats().idle, ledger.alive()),
-            (0, 0),
-            "{:?}",
-            pool.stats()
-        );
+        turn_out(&pool, &ledger);
     });
 }
 
@@ -207,12 +200,7 @@ fn turns_against_hot_caches() {
 /// More threads than shards, and no cache: a put that finds every shard claimed drops its item and says so.
 #[test]
 fn one_shard_for_all() {
-    let ledger = Ledger::new();
-    let pool = Shape {
-        depth: 0,
-        shards: 1,
-    }
-    .pool(ledger.maker());
+    let (ledger, pool) = booked(0, 1);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| (0..scaled(50, 20_000, 200_000)).for_each(|_| drop(pool.get())));

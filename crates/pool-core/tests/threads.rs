@@ -13,7 +13,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use common::{
-    Item, Ledger, Shape, beside_idle_threads, between_idle_threads, elsewhere, scaled, with_shapes,
+    Item, Ledger, beside_idle_threads, between_idle_threads, booked, elsewhere, scaled, with_shapes,
 };
 use pool_core::{Pool, Pooled, PooledOwned};
 
@@ -45,8 +45,7 @@ fn others_find_what_a_cache_has_no_room_for() {
 #[test]
 fn steals() {
     for depth in [0, 1, 2, 64] {
-        let ledger = Ledger::new();
-        let pool = Shape { depth, shards: 8 }.pool(ledger.maker());
+        let (ledger, pool) = booked(depth, 8);
         // Several shards are made when threads meet at one.
         for _ in 0..1000 {
             let barrier = Barrier::new(2);

@@ -214,6 +214,25 @@ impl Shape {
     }
 }
 
+/// An empty pool of a shape, and the ledger of what it makes.
+pub(crate) fn booked(
+    depth: usize,
+    shards: usize,
+) -> (Ledger, Pool<Item, impl Fn() -> Item + Send + Sync>) {
+    let ledger = Ledger::new();
+    let pool = Shape { depth, shards }.pool(ledger.maker());
+    (ledger, pool)
+}
+
+/// Turns a pool twice, which is the end of all that lies in it, and of all in the ledger if nothing is held.
+#[track_caller]
+pub(crate) fn turn_out<T, F: Fn() -> T>(pool: &Pool<T, F>, ledger: &Ledger) {
+    pool.rotate();
+    pool.rotate();
+    let stats = pool.stats();
+    assert_eq!((stats.idle, ledger.alive()), (0, 0), "{stats:?}");
+}
+
 /// Runs a test on every shape and names the one that fails.
 pub(crate) fn with_shapes(test: impl Fn(Shape)) {
     for shape in Shape::all() {
