@@ -10,13 +10,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A stream whose writes fail if what is to be sent is not gone in time.
 #[derive(Debug)]
-pub struct Patient {
-    stream: TcpStream,
+pub struct Patient<S> {
+    stream: S,
     limit: Duration,
     /// Ends when the client has been waited for too long. Means nothing unless `waits`.
     end: Pin<Box<Sleep>>,
@@ -24,11 +23,11 @@ pub struct Patient {
     waits: bool,
 }
 
-impl Patient {
+impl<S> Patient<S> {
     /// From the first write that finds no room, until all is sent, no more than `limit` may pass. Reading a little now
     /// and then gains a client nothing.
     #[must_use]
-    pub fn new(stream: TcpStream, limit: Duration) -> Self {
+    pub fn new(stream: S, limit: Duration) -> Self {
         Self {
             stream,
             limit,
@@ -54,7 +53,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -64,7 +63,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
