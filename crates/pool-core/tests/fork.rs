@@ -9,7 +9,6 @@ mod trap;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::channel;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -175,30 +174,11 @@ fn with_owners_inside_their_caches() {
     let _alone = alone();
     let ledger = Ledger::new();
     let pool = Pool::builder(ledger.maker()).rotate_manually().build();
-    let stop = AtomicBool::new(false);
     let mut inside = 0;
-    thread::scope(|scope| {
-        struct Stop<'a>(&'a AtomicBool);
-        impl Drop for Stop<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
-        }
-        let (send, target) = channel();
-        let (pool, stop) = (&pool, &stop);
-        let maker = ledger.clone();
-        scope.spawn(move || {
-            // Nothing is created in the loop: the ledger's lock would be lost with the thread.
-            (0..3).for_each(|_| pool.put(maker.item()));
-            send.send(trap::signal::Target::this()).unwrap();
-            while !stop.load(Ordering::Relaxed) {
-                if let Some(item) = pool.try_take() {
-                    pool.put(item);
-                }
-            }
-        });
-        let target = target.recv().unwrap();
-        let _stop = Stop(stop);
+    // Nothing is created in the loop: the ledger's lock would be lost with the thread.
+    let prepare = || (0..3).for_each(|_| pool.put(ledger.item()));
+    let step = || pool.try_take().into_iter().for_each(|item| pool.put(item));
+    trap::signal::while_running(prepare, step, |target| {
         let (report, reported) = pipe();
         for _ in 0..1000 {
             let held = target.stop();
@@ -208,9 +188,9 @@ fn with_owners_inside_their_caches() {
                 assert!(left <= 3);
                 let inside = left != 0;
                 // Items that the sweep has passed over stay where they are, even when the pool is dropped.
-                assert_eq!(work_in_child(pool, &ledger), left);
+                assert_eq!(work_in_child(&pool, &ledger), left);
                 let alive = ledger.alive();
-                drop_in_child(pool);
+                drop_in_child(&pool);
                 assert!(ledger.alive() <= alive && ledger.alive() >= left);
                 report.send(inside);
             });

@@ -219,36 +219,19 @@ fn a_revoked_cache_is_left_to_its_holder() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_owner_inside_its_cache_is_passed_over() {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::mpsc::channel;
-
     let ledger = Ledger::new();
     let pool = Pool::builder(ledger.maker()).rotate_manually().build();
-    let stop = AtomicBool::new(false);
     let (mut inside, mut outside) = (0, 0);
-    std::thread::scope(|scope| {
-        struct Stop<'a>(&'a AtomicBool);
-        impl Drop for Stop<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
-        }
-        let (send, target) = channel();
-        let (pool, stop) = (&pool, &stop);
-        scope.spawn(move || {
-            // One is always in the cache.
-            (0..2).for_each(|_| pool.put(pool.take()));
-            drop((pool.get(), pool.get()));
-            send.send(trap::signal::Target::this()).unwrap();
-            while !stop.load(Ordering::Relaxed) {
-                for _ in 0..100 {
-                    pool.put(pool.take());
-                }
-                drop((pool.get(), pool.get()));
-            }
-        });
-        let target = target.recv().unwrap();
-        let _stop = Stop(stop);
+    let prepare = || {
+        // One is always in the cache.
+        (0..2).for_each(|_| pool.put(pool.take()));
+        drop((pool.get(), pool.get()));
+    };
+    let step = || {
+        (0..100).for_each(|_| pool.put(pool.take()));
+        drop((pool.get(), pool.get()));
+    };
+    trap::signal::while_running(prepare, step, |target| {
         for round in 0..10_000 {
             if inside >= 3 && outside >= 3 && round >= 100 {
                 break;

@@ -122,7 +122,9 @@ unsafe impl GlobalAlloc for Trapping {
 pub(crate) mod signal {
     use std::ptr;
     use std::sync::Once;
-    use std::sync::atomic::{AtomicPtr, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+    use std::sync::mpsc::channel;
+    use std::thread;
 
     use super::Trap;
 
@@ -163,5 +165,35 @@ pub(crate) mod signal {
             trap.wait();
             trap
         }
+    }
+
+    /// Runs `check` beside a thread that has done `prepare`, and does `step` over and over until the check has ended.
+    pub(crate) fn while_running(
+        prepare: impl FnOnce() + Send,
+        mut step: impl FnMut() + Send,
+        check: impl FnOnce(Target),
+    ) {
+        /// Ends the thread also when the check has failed.
+        struct Stop<'a>(&'a AtomicBool);
+        impl Drop for Stop<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let stop = &stop;
+            let (send, target) = channel();
+            scope.spawn(move || {
+                prepare();
+                send.send(Target::this()).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    step();
+                }
+            });
+            let target = target.recv().unwrap();
+            let _stop = Stop(stop);
+            check(target);
+        });
     }
 }
