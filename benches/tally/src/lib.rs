@@ -447,6 +447,27 @@ mod tests {
     static ALONE: Mutex<()> = Mutex::new(());
 
     #[test]
+    fn a_tally_goes_through_a_line_and_back() {
+        let line = "1 2 3 4 5 6 7 8 9";
+        let tally = Tally::of_numbers(line).expect("nine numbers");
+        let expected = Tally {
+            operations: 1,
+            loads: 2,
+            stores: 3,
+            rmws: 4,
+            fences: 5,
+            shared_writes: 6,
+            moves: 7,
+            hottest: 8,
+            shared_lines: 9,
+        };
+        assert_eq!((tally, tally.numbers().as_str()), (expected, line));
+        for wrong in ["", "1 2 3 4 5 6 7 8", "1 2 3 4 5 6 7 8 9 10", "a b"] {
+            assert_eq!(Tally::of_numbers(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_shared_counter_moves_almost_always_and_an_own_one_never() {
         let _alone = ALONE.lock();
         let shared = AtomicUsize::new(0);
