@@ -26,7 +26,13 @@ struct Config {
 }
 
 /// What everybody reads. Empty until the first configuration has been loaded.
+#[cfg(not(pool_loom))]
 static CONFIG: AtomicValue<Config> = AtomicValue::empty();
+
+/// The model checker's atomics are not `const`.
+#[cfg(pool_loom)]
+static CONFIG: std::sync::LazyLock<AtomicValue<Config>> =
+    std::sync::LazyLock::new(AtomicValue::empty);
 
 /// Tells the threads to finish.
 static DONE: AtomicBool = AtomicBool::new(false);

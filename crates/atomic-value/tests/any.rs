@@ -1,5 +1,7 @@
 //! `AnyValue`, beyond Go's own tests.
 
+#![cfg(not(pool_loom))]
+
 use std::any::Any;
 use std::error::Error;
 use std::sync::Arc;

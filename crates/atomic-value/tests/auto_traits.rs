@@ -1,6 +1,8 @@
 //! Which types may cross threads and panics, and how large they are. What may not is in
 //! `src/compile_fail.rs`, too.
 
+#![cfg(not(pool_loom))]
+
 use std::cell::{Cell, UnsafeCell};
 use std::error::Error;
 use std::panic::{RefUnwindSafe, UnwindSafe};

@@ -1,5 +1,5 @@
 //! A fork while other threads are in the middle of loads, which never end in the child: the child goes on.
-#![cfg(all(target_os = "linux", not(miri)))]
+#![cfg(all(target_os = "linux", not(miri), not(pool_loom)))]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, thread};

@@ -3,6 +3,8 @@
 //! Each runs on [`AnyValue`], which is Go's type, and where it means something on [`AtomicValue`]. What makes
 //! Go panic is an error here, or does not compile; the latter cases are in `src/compile_fail.rs`.
 
+#![cfg(not(pool_loom))]
+
 use std::any::Any;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};

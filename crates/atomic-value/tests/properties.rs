@@ -1,5 +1,7 @@
 //! Random sequences of operations against a model that is one `Option`, with every drop accounted for.
 
+#![cfg(not(pool_loom))]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,6 +1,8 @@
 //! Threads that come and go: statics, thread-local destructors, guards that move, values that are dropped
 //! elsewhere.
 
+#![cfg(not(pool_loom))]
+
 use std::cell::{RefCell, UnsafeCell};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};

@@ -1,5 +1,7 @@
 //! `PartialEq`, update closures and destructors that panic or come back: nothing is lost, doubled or stuck.
 
+#![cfg(not(pool_loom))]
+
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,7 @@
 //! `AtomicValue`, `Reader` and `Guard`, operation by operation, on one thread and then on many.
 
+#![cfg(not(pool_loom))]
+
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

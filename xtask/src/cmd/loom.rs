@@ -78,7 +78,7 @@ pub(super) fn lint(workspace: &Workspace) -> Option<Step> {
     if crates.is_empty() {
         return None;
     }
-    let which = format!("{crates} --features loom --lib --test loom");
+    let which = format!("{crates} --features loom --all-targets");
     Some(with_loom(lint::clippy("clippy, models", &which), workspace))
 }
 
