@@ -2,11 +2,13 @@
 //! home and in CI. `cargo xtask` alone lists them.
 
 mod args;
+mod changed;
 mod cmd;
 mod copy;
 mod counting;
 mod markdown;
 mod orderings;
+mod packages;
 mod runner;
 mod scan;
 mod selftest;

@@ -15,6 +15,23 @@ pub(crate) struct Step {
     pub(crate) action: Action,
     /// What helps after a failure.
     pub(crate) hint: Option<String>,
+    /// What it looks at, if that is not to be seen from what it runs.
+    subjects: Vec<Subject>,
+}
+
+/// What a step may look at, and a change touch.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    /// This package.
+    Package(String),
+    /// Code, in whatever package.
+    AnyPackage,
+    /// What people read.
+    Pages,
+    /// What the code host runs.
+    Workflows,
+    /// Whatever it is: for steps that are quick.
+    Anything,
 }
 
 /// A check that xtask makes itself: what it found out, or what is wrong.
@@ -42,6 +59,7 @@ impl Step {
             name: name.into(),
             action: Action::Run(invocation),
             hint: None,
+            subjects: Vec::new(),
         }
     }
 
@@ -59,6 +77,7 @@ impl Step {
             name: name.into(),
             action: Action::Check(Box::new(check)),
             hint: None,
+            subjects: Vec::new(),
         }
     }
 
@@ -76,6 +95,7 @@ impl Step {
             name: name.into(),
             action,
             hint: None,
+            subjects: Vec::new(),
         }
     }
 
@@ -92,6 +112,33 @@ impl Step {
     pub(crate) fn on_failure(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// What a change must touch for the step to say anything new.
+    pub(crate) fn looks_at(mut self, subjects: impl IntoIterator<Item = Subject>) -> Self {
+        self.subjects.extend(subjects);
+        self
+    }
+
+    /// What it was told to look at; else the packages that it names to cargo; else all code.
+    pub(crate) fn subjects(&self) -> Vec<Subject> {
+        if !self.subjects.is_empty() {
+            return self.subjects.clone();
+        }
+        let args = match &self.action {
+            Action::Run(invocation) => invocation.args.as_slice(),
+            Action::Check(_) | Action::Skip { .. } => &[],
+        };
+        let mut packages: Vec<_> = args
+            .windows(2)
+            .take_while(|pair| pair[0] != "--")
+            .filter(|pair| pair[0] == "-p")
+            .map(|pair| Subject::Package(pair[1].to_string_lossy().into_owned()))
+            .collect();
+        if packages.is_empty() {
+            packages.push(Subject::AnyPackage);
+        }
+        packages
     }
 
     /// More arguments for the step's program, as they are.
@@ -297,5 +344,15 @@ mod tests {
             r"RUSTFLAGS='--cfg pool_loom' cargo test 'it'\''s'"
         );
         assert_eq!(invocation.at_least, Some(1));
+    }
+
+    #[test]
+    fn packages_are_read_from_the_command_line() {
+        let package = |name: &str| Subject::Package(name.to_owned());
+        let step = Step::cargo("x", "test -p a -p b -- -p c");
+        assert_eq!(step.subjects(), [package("a"), package("b")]);
+        assert_eq!(Step::cargo("x", "fmt").subjects(), [Subject::AnyPackage]);
+        let step = step.looks_at([Subject::Pages]);
+        assert_eq!(step.subjects(), [Subject::Pages]);
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Crate {
     pub(crate) dir: PathBuf,
     /// Whether `--no-default-features` changes anything.
     pub(crate) has_default_features: bool,
+    /// All its features but `default`.
+    pub(crate) features: Vec<String>,
     /// Whether it has models for loom.
     pub(crate) has_models: bool,
     /// The crates of this workspace that it is built on, directly.
@@ -68,6 +70,7 @@ impl Workspace {
             let default = value(&manifest, "features", "default").unwrap_or_default();
             crates.push(Crate {
                 has_default_features: default.contains('"'),
+                features: features(&manifest),
                 has_models: dir.join("tests").join("loom.rs").exists(),
                 dir,
                 name,
@@ -150,7 +153,7 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
 }
 
 /// The folders inside a folder, sorted.
-fn folders(path: &Path) -> Result<Vec<PathBuf>, String> {
+pub(crate) fn folders(path: &Path) -> Result<Vec<PathBuf>, String> {
     let named = |error: io::Error| format!("{}: {error}", path.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(path).map_err(named)? {
@@ -179,6 +182,21 @@ pub(crate) fn value<'m>(manifest: &'m str, table: &str, key: &str) -> Option<&'m
         }
     }
     None
+}
+
+/// The features that a manifest declares, but for `default`.
+fn features(manifest: &str) -> Vec<String> {
+    manifest
+        .lines()
+        .map(str::trim)
+        .skip_while(|line| *line != "[features]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| Some(line.split_once('=')?.0.trim()))
+        .filter(|name| *name != "default")
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Asks cargo where it builds: it may be told by a variable or by several files.
@@ -213,6 +231,10 @@ mod tests {
             Some("[\"alloc\"] # on")
         );
         assert_eq!(value(manifest, "package", "default"), None);
+        assert!(features(manifest).is_empty());
+        let manifest =
+            "[features]\ndefault = [\"a\"]\n# one\na = []\nb = [\"dep:b\"]\n\n[lints]\nc = 1\n";
+        assert_eq!(features(manifest), ["a", "b"]);
     }
 
     #[test]

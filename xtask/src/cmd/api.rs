@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use super::{Command, docs};
 use crate::args::{Args, Flag};
 use crate::runner::{self, Job, Options};
-use crate::step::Step;
+use crate::step::{Step, Subject};
 use crate::tools;
 use crate::workspace::{self, Crate, Workspace};
 
@@ -53,6 +53,7 @@ pub(super) fn step(workspace: &Workspace) -> Step {
             Step::skip(NAME, made_by, reason)
         }
         _ => Step::check(NAME, compare)
+            .looks_at([Subject::AnyPackage, Subject::Pages])
             .on_failure("if it is meant: `cargo xtask api --bless`, and an entry in the changelog"),
     }
 }

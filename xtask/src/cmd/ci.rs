@@ -4,20 +4,34 @@ use std::fs;
 use std::process::ExitCode;
 
 use super::{
-    Command, bench, demo, docs, fmt, lint, outside, package, server, targets, test, tidy, verify,
+    Command, bench, demo, deps, docs, fmt, lint, outside, package, server, targets, test, tidy,
+    verify,
 };
 use crate::args::{Args, Flag};
+use crate::changed::Touched;
 use crate::runner::{self, Options};
 use crate::step::{Action, Step};
 use crate::workspace::{Crate, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "ci",
-    usage: "[--keep-going] [--list] [--only TEXT]",
+    usage: "[--changed | --since REV] [--keep-going] [--list] [--only TEXT]",
     about: "everything that a change has to pass",
     details: "Ends with a table, and with a line `SKIPPED: tool: reason` for each check that this machine lacks a\n\
-        tool for. `.ci/run` installs what it can and then calls this.",
+        tool for. `.ci/run` installs what it can and then calls this. --changed chooses by package: those with changed\n\
+        files, and all that are built on them; pages bring the steps that read pages. What a step cannot be told from\n\
+        (the root manifest, the lock file, xtask itself) brings everything.",
     flags: &[
+        Flag {
+            name: "--changed",
+            value: None,
+            about: "only the steps that look at what differs from main, committed or not",
+        },
+        Flag {
+            name: "--since",
+            value: Some("REV"),
+            about: "the same, from another revision than main",
+        },
         Flag {
             name: "--list",
             value: None,
@@ -36,6 +50,12 @@ pub(super) const COMMAND: Command = Command {
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     args.no_words()?;
     let mut steps = steps(workspace);
+    let main = args.has("--changed").then_some("main");
+    if let Some(revision) = args.value("--since").or(main) {
+        let touched = Touched::since(workspace, revision)?;
+        println!("since {revision}, this touches {}", touched.told());
+        steps.retain(|step| touched.concerns(step));
+    }
     if let Some(text) = args.value("--only") {
         steps.retain(|step| step.name.contains(text));
         if steps.is_empty() {
@@ -75,6 +95,7 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps.extend(outside::steps(workspace));
     steps.extend(docs::steps(workspace));
     steps.extend(package::steps(workspace));
+    steps.extend(deps::steps(workspace));
     steps.extend(workspace.crates().iter().map(test::long));
     steps.extend(demo::steps(workspace));
     steps.extend(server::steps());

@@ -10,7 +10,7 @@ use super::{Command, api};
 use crate::args::Args;
 use crate::markdown::Page;
 use crate::runner::{self, Job, Options};
-use crate::step::{Invocation, Step};
+use crate::step::{Invocation, Step, Subject};
 use crate::tools;
 use crate::workspace::{self, Workspace};
 
@@ -44,9 +44,10 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
         rustdoc(workspace),
         api::step(workspace),
         Step::check("pages", pages)
+            .looks_at([Subject::Pages, Subject::AnyPackage])
             .on_failure("a link is relative to its page; a heading's name is as on GitHub"),
         Step::cargo("recipes", "test --doc -p recipes").at_least(1),
-        book,
+        book.looks_at([Subject::Pages]),
     ]
 }
 
@@ -61,7 +62,10 @@ pub(super) fn rustdoc(workspace: &Workspace) -> Step {
             }
         }
     }
-    Step::cargo("rustdoc, all features", &line).env("RUSTDOCFLAGS", "-D warnings")
+    Step::cargo("rustdoc, all features", &line)
+        .env("RUSTDOCFLAGS", "-D warnings")
+        // The steps that look at pages follow links into what this writes.
+        .looks_at([Subject::AnyPackage, Subject::Pages])
 }
 
 /// The pages, the code they are tested by, and where all of it is.

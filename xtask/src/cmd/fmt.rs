@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::Command;
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
-use crate::step::Step;
+use crate::step::{Step, Subject};
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -35,7 +35,11 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
 
 /// The check.
 pub(super) fn steps() -> Vec<Step> {
-    vec![fmt("fmt --all --check").on_failure("`cargo xtask fmt` formats it")]
+    vec![
+        fmt("fmt --all --check")
+            .looks_at([Subject::Anything])
+            .on_failure("`cargo xtask fmt` formats it"),
+    ]
 }
 
 fn fmt(line: &str) -> Step {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::{Command, loom, tidy};
 use crate::args::Args;
 use crate::runner::{self, Options};
-use crate::step::{Invocation, Step};
+use crate::step::{Invocation, Step, Subject};
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -32,6 +32,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let mut steps = vec![
         Step::cargo("lock file", "metadata --locked --format-version 1")
+            .looks_at([Subject::Anything])
             .on_failure("a manifest changed: run any cargo command and commit Cargo.lock"),
         clippy("clippy", "--all-targets"),
     ];
@@ -102,6 +103,9 @@ fn workflows(workspace: &Workspace) -> Vec<Step> {
         )
     });
     steps
+        .into_iter()
+        .map(|step| step.looks_at([Subject::Workflows]))
+        .collect()
 }
 
 /// A run of clippy in which a warning is an error.

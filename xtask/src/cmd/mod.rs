@@ -10,6 +10,7 @@ mod asm;
 mod bench;
 mod ci;
 mod demo;
+mod deps;
 mod docs;
 mod faults;
 mod fmt;
@@ -24,6 +25,7 @@ mod orderings;
 mod outside;
 mod package;
 mod sanitize;
+mod semver;
 mod server;
 mod targets;
 mod test;
@@ -70,6 +72,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     targets::COMMAND,
     outside::COMMAND,
     package::COMMAND,
+    deps::COMMAND,
+    semver::COMMAND,
     asm::COMMAND,
     bench::COMMAND,
     memory::COMMAND,

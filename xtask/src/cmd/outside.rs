@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use super::Command;
 use crate::args::Args;
 use crate::runner::{self, Job, Options};
-use crate::step::{Invocation, Step};
+use crate::step::{Invocation, Step, Subject};
 use crate::workspace::{self, Workspace};
 
 pub(super) const COMMAND: Command = Command {
@@ -80,7 +80,9 @@ fn follow(job: &mut Job<'_>, page: &Path) -> Result<String, String> {
 /// One step a crate.
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let step = |name: String| {
+        let subject = Subject::Package(name.clone());
         Step::check(format!("outside {name}"), move |job| try_out(job, &name))
+            .looks_at([subject, Subject::Pages])
             .on_failure("the README's example must work by copy and paste, with this crate alone")
     };
     workspace

@@ -1,5 +1,4 @@
-//! `package`: what would be published: each crate from its own tarball, with all that belongs into it, and the
-//! licences and advisories of what it brings along.
+//! `package`: what would be published: each crate from its own tarball, with all that belongs into it.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,15 +7,13 @@ use super::Command;
 use crate::args::Args;
 use crate::runner::{self, Job, Options};
 use crate::step::{Invocation, Step};
-use crate::tools;
 use crate::workspace::{self, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "package",
     usage: "",
     about: "build each crate from its tarball alone, and check what is in it",
-    details: "The lower crates are taken from their tarballs, too, as if they were published. With cargo-deny\n\
-        installed, checks licences and advisories by deny.toml.",
+    details: "The lower crates are taken from their tarballs, too, as if they were published.",
     flags: &[],
     passes_on: false,
     run,
@@ -33,21 +30,11 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     for krate in workspace.crates() {
         line += &format!(" -p {}", krate.name);
     }
-    let deny = if tools::has_subcommand("deny") {
-        Step::cargo("licences and advisories", "deny check")
-    } else {
-        Step::skip(
-            "licences and advisories",
-            "cargo-deny",
-            "not installed: cargo install cargo-deny",
-        )
-    };
     vec![
         Step::check("manifests", manifests).on_failure(
             "what a stranger needs to judge a crate belongs into its manifest and package",
         ),
         Step::cargo("package", &line).on_failure("a file from outside the crate's folder?"),
-        deny,
     ]
 }
 

@@ -1,4 +1,4 @@
-//! `targets`: builds for machines other than this one, without `std`, without default features, and
+//! `targets`: builds for machines other than this one, without `std`, with every set of features, and
 //! with the oldest Rust that is promised.
 
 use std::fs;
@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use super::Command;
 use crate::args::Args;
 use crate::runner::{self, Job, Options};
-use crate::step::{Invocation, Step};
+use crate::step::{Invocation, Step, Subject};
 use crate::tools;
-use crate::workspace::{self, Workspace};
+use crate::workspace::{self, Crate, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "targets",
     usage: "",
-    about: "build without std, without default features, for other machines, with the oldest Rust",
+    about: "build with every set of features, without std, for other machines, with the oldest Rust",
     details: "A target or toolchain that is not installed is reported, not installed.",
     flags: &[],
     passes_on: false,
@@ -48,10 +48,12 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let mut steps: Vec<_> = workspace
         .crates()
         .iter()
-        .map(|krate| bare_features(&krate.name))
+        .cloned()
+        .map(every_set_of_features)
         .collect();
     steps.push(
         Step::check("no_std", no_std)
+            .looks_at([Subject::Package(NO_STD.0.to_owned())])
             .on_failure("something names std without `#[cfg(test)]`, or a dependency needs it"),
     );
     let (krate, features) = NO_STD;
@@ -74,10 +76,39 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     steps
 }
 
-/// A crate with nothing switched on.
-fn bare_features(name: &str) -> Step {
-    let line = format!("check -p {name} --no-default-features");
-    Step::cargo(format!("check {name}, no default features"), &line)
+/// A crate alone with nothing switched on, with each feature, and with each set of them, and no warning.
+fn every_set_of_features(krate: Crate) -> Step {
+    let name = krate.name.clone();
+    Step::check(format!("features of {name}"), move |job| {
+        let sets = sets(&krate);
+        for set in &sets {
+            let line = format!("check -p {} --lib --no-default-features", krate.name);
+            let features = if set.is_empty() {
+                vec![]
+            } else {
+                vec!["--features".to_owned(), set.join(",")]
+            };
+            let printed = job.run(&Invocation::cargo(&line).args(features))?;
+            if printed.lines().any(|line| line.starts_with("warning")) {
+                return Err(format!("a warning with the features {set:?}"));
+            }
+        }
+        Ok(format!("{} sets", sets.len()))
+    })
+    .looks_at([Subject::Package(name)])
+}
+
+/// Every set of a crate's features. `loom` is none of them: without the models' cfg it changes nothing.
+fn sets(krate: &Crate) -> Vec<Vec<&str>> {
+    let mut sets = vec![vec![]];
+    for feature in krate.features.iter().filter(|name| *name != "loom") {
+        let with: Vec<_> = sets
+            .iter()
+            .map(|set: &Vec<&str>| [set.as_slice(), &[feature]].concat())
+            .collect();
+        sets.extend(with);
+    }
+    sets
 }
 
 /// The options that choose the published crates.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::Command;
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
-use crate::step::Step;
+use crate::step::{Step, Subject};
 use crate::tools;
 use crate::workspace::{Crate, Workspace};
 
@@ -94,7 +94,8 @@ pub(super) fn together() -> Vec<Step> {
 pub(super) fn tools() -> Vec<Step> {
     vec![
         tests("test the tools".to_owned(), "-p trials -p xtask"),
-        doctests("doctest the README", "-p xtask"),
+        doctests("doctest the README", "-p xtask")
+            .looks_at([Subject::Pages, Subject::Package("xtask".to_owned())]),
     ]
 }
 

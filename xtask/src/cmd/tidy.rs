@@ -10,7 +10,7 @@ use super::Command;
 use crate::args::Args;
 use crate::runner::{self, Options};
 use crate::scan::{self, Line};
-use crate::step::Step;
+use crate::step::{Step, Subject};
 use crate::workspace::{self, Workspace};
 
 pub(super) const COMMAND: Command = Command {
@@ -46,7 +46,11 @@ pub(super) fn steps() -> Vec<Step> {
             ))
         }
     });
-    vec![check.on_failure("the rules are explained by `cargo xtask tidy --help`")]
+    vec![
+        check
+            .looks_at([Subject::Anything])
+            .on_failure("the rules are explained by `cargo xtask tidy --help`"),
+    ]
 }
 
 /// A text file of the repository.
