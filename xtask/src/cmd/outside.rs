@@ -34,7 +34,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
 
-/// One step a recipe. Not in `ci`, which runs the same blocks as tests: these builds take minutes.
+/// One step a recipe. Not in `ci`, which runs the same blocks as tests: a job of its own in the workflow.
 fn recipes(workspace: &Workspace) -> Vec<Step> {
     let folder = workspace.root().join("docs").join("recipes");
     let entries = fs::read_dir(&folder).into_iter().flatten().flatten();

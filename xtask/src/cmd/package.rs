@@ -59,6 +59,20 @@ const KEYS: &[&str] = &[
     "categories",
 ];
 
+/// Headings of every crate's page, in their order; there may be others in between.
+const SECTIONS: &[&str] = &[
+    "The problem",
+    "The handles",
+    "Guarantees",
+    "Example",
+    "Cost and limits",
+    "When something else is better",
+    "Differences from Go",
+    "Features",
+    "Minimum Rust version",
+    "Licence",
+];
+
 fn manifests(job: &mut Job<'_>) -> Result<String, String> {
     let mut wrong = Vec::new();
     let root = job.workspace.root().to_owned();
@@ -66,6 +80,12 @@ fn manifests(job: &mut Job<'_>) -> Result<String, String> {
         let name = &krate.name;
         let manifest = workspace::read(&krate.dir.join("Cargo.toml"))?;
         wrong.extend(lacks(&manifest).map(|key| format!("{name}: its manifest lacks {key}")));
+        let page = workspace::read(&krate.dir.join("README.md"))?;
+        if let Some(section) = first_missing(&page) {
+            wrong.push(format!(
+                "{name}: its page has no `{section}`, or has it in the wrong place"
+            ));
+        }
         let list = job.run(&Invocation::cargo(&format!(
             "package -p {name} --list --allow-dirty"
         )))?;
@@ -107,6 +127,13 @@ fn lacks(manifest: &str) -> impl Iterator<Item = &'static str> {
         .chain((!docs_rs).then_some("[package.metadata.docs.rs]"))
 }
 
+/// The first of [`SECTIONS`] that a page does not have behind those before it.
+fn first_missing(page: &str) -> Option<&'static str> {
+    let mut headings = page.lines().filter_map(|line| line.strip_prefix("## "));
+    let mut found = |section: &str| headings.any(|heading| heading.starts_with(section));
+    SECTIONS.iter().copied().find(|section| !found(section))
+}
+
 fn same(a: &Path, b: &Path) -> bool {
     matches!((workspace::read(a), workspace::read(b)), (Ok(a), Ok(b)) if a == b)
 }
@@ -114,6 +141,16 @@ fn same(a: &Path, b: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sections_have_their_order() {
+        let page = |sections: &[&str]| format!("# x\n## {}s\n", sections.join("\n## How\n## "));
+        assert_eq!(first_missing(&page(SECTIONS)), None);
+        let mut swapped = SECTIONS.to_vec();
+        swapped.swap(4, 5);
+        assert_eq!(first_missing(&page(&swapped)), Some(SECTIONS[5]));
+        assert_eq!(first_missing(&page(&SECTIONS[..9])), Some(SECTIONS[9]));
+    }
 
     #[test]
     fn what_is_missing_is_named() {
