@@ -26,7 +26,7 @@ impl Packages {
         let manifest = workspace::read(&root.join("Cargo.toml"))?;
         let list = |key| workspace::value(&manifest, "workspace", key).unwrap_or_default();
         let mut found = Vec::new();
-        for entry in quoted(list("members")).chain(quoted(list("exclude"))) {
+        for entry in workspace::quoted(list("members")).chain(workspace::quoted(list("exclude"))) {
             let folders = match entry.strip_suffix("/*") {
                 None => vec![root.join(entry)],
                 Some(parent) => workspace::folders(&root.join(parent))?,
@@ -96,11 +96,6 @@ impl Packages {
             }
         }
     }
-}
-
-/// The texts between quotation marks.
-fn quoted(list: &str) -> impl Iterator<Item = &str> {
-    list.split('"').skip(1).step_by(2)
 }
 
 /// The names in the tables of dependencies, whatever their kind and target.

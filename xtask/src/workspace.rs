@@ -23,8 +23,8 @@ pub(crate) struct Crate {
     pub(crate) name: String,
     /// Its folder.
     pub(crate) dir: PathBuf,
-    /// Whether `--no-default-features` changes anything.
-    pub(crate) has_default_features: bool,
+    /// Those that are on unless one says otherwise.
+    default_features: Vec<String>,
     /// All its features but `default`.
     pub(crate) features: Vec<String>,
     /// Whether it has models for loom.
@@ -39,12 +39,24 @@ impl Crate {
         self.name.replace('-', "_")
     }
 
-    /// The features that bring in other crates, if it has some.
-    pub(crate) fn optional_features(&self) -> Option<&'static str> {
-        match self.name.as_str() {
-            "pool-core" => Some("bytes,metrics,tracing"),
-            _ => None,
-        }
+    /// Its features without `loom`, which is for the models only.
+    pub(crate) fn public_features(&self) -> impl Iterator<Item = &str> {
+        let features = self.features.iter().map(String::as_str);
+        features.filter(|name| *name != "loom")
+    }
+
+    /// What has to be switched on to have all of them, if anything has to be.
+    pub(crate) fn optional_features(&self) -> Option<String> {
+        let off: Vec<_> = self
+            .public_features()
+            .filter(|name| !self.default_features.iter().any(|on| on == name))
+            .collect();
+        (!off.is_empty()).then(|| off.join(","))
+    }
+
+    /// Whether `--no-default-features` changes anything.
+    pub(crate) fn has_default_features(&self) -> bool {
+        !self.default_features.is_empty()
     }
 }
 
@@ -69,7 +81,7 @@ impl Workspace {
                 .into_owned();
             let default = value(&manifest, "features", "default").unwrap_or_default();
             crates.push(Crate {
-                has_default_features: default.contains('"'),
+                default_features: quoted(default).map(str::to_owned).collect(),
                 features: features(&manifest),
                 has_models: dir.join("tests").join("loom.rs").exists(),
                 dir,
@@ -116,6 +128,18 @@ impl Workspace {
     /// The published crates, the lower layers first.
     pub(crate) fn crates(&self) -> &[Crate] {
         &self.crates
+    }
+
+    /// The options that choose all of them, with all features.
+    pub(crate) fn with_all_features(&self) -> String {
+        let mut line = String::new();
+        for krate in &self.crates {
+            line += &format!(" -p {}", krate.name);
+            for feature in krate.public_features() {
+                line += &format!(" --features {}/{feature}", krate.name);
+            }
+        }
+        line
     }
 
     /// One of them.
@@ -184,6 +208,11 @@ pub(crate) fn value<'m>(manifest: &'m str, table: &str, key: &str) -> Option<&'m
     None
 }
 
+/// The texts between quotation marks.
+pub(crate) fn quoted(list: &str) -> impl Iterator<Item = &str> {
+    list.split('"').skip(1).step_by(2)
+}
+
 /// The features that a manifest declares, but for `default`.
 fn features(manifest: &str) -> Vec<String> {
     manifest
@@ -244,12 +273,12 @@ mod tests {
         let place = |name| names.iter().position(|known| *known == name).unwrap();
         assert!(place("pool-dequeue") < place("pool-chain"));
         assert!(place("pool-chain") < place("pool-core"));
-        assert!(
-            workspace
-                .krate("pool-dequeue")
-                .unwrap()
-                .has_default_features
-        );
-        assert!(!workspace.krate("pool-core").unwrap().has_default_features);
+        let dequeue = workspace.krate("pool-dequeue").unwrap();
+        assert!(dequeue.has_default_features());
+        assert_eq!(dequeue.optional_features(), None);
+        let core = workspace.krate("pool-core").unwrap();
+        assert!(!core.has_default_features());
+        let features = core.optional_features();
+        assert_eq!(features.as_deref(), Some("bytes,metrics,tracing"));
     }
 }

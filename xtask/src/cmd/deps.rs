@@ -84,13 +84,7 @@ fn build_oldest(job: &mut Job<'_>, nightly: &str, rust: Option<&str>) -> Result<
     fs::remove_file(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
     let update = Invocation::cargo_of(nightly, "update -Zdirect-minimal-versions");
     job.run(&update.in_dir(&folder))?;
-    let mut line = "check --locked".to_owned();
-    for krate in job.workspace.crates() {
-        line += &format!(" -p {}", krate.name);
-        for feature in krate.features.iter().filter(|name| *name != "loom") {
-            line += &format!(" --features {}/{feature}", krate.name);
-        }
-    }
+    let line = format!("check --locked{}", job.workspace.with_all_features());
     let check = match rust {
         Some(rust) => Invocation::cargo_of(rust, &line),
         None => Invocation::cargo(&line),

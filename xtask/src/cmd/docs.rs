@@ -53,15 +53,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
 
 /// The pages of the crates, as docs.rs would show them.
 pub(super) fn rustdoc(workspace: &Workspace) -> Step {
-    let mut line = String::from("doc --no-deps");
-    for krate in workspace.crates() {
-        line += &format!(" -p {}", krate.name);
-        for feature in krate.optional_features().unwrap_or_default().split(',') {
-            if !feature.is_empty() {
-                line += &format!(" --features {}/{feature}", krate.name);
-            }
-        }
-    }
+    let line = format!("doc --no-deps{}", workspace.with_all_features());
     Step::cargo("rustdoc, all features", &line)
         .env("RUSTDOCFLAGS", "-D warnings")
         // The steps that look at pages follow links into what this writes.

@@ -39,7 +39,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     for krate in workspace
         .crates()
         .iter()
-        .filter(|krate| krate.has_default_features)
+        .filter(|krate| krate.has_default_features())
     {
         let name = &krate.name;
         let which = format!("-p {name} --no-default-features --all-targets");

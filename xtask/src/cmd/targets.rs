@@ -98,10 +98,10 @@ fn every_set_of_features(krate: Crate) -> Step {
     .looks_at([Subject::Package(name)])
 }
 
-/// Every set of a crate's features. `loom` is none of them: without the models' cfg it changes nothing.
+/// Every set of a crate's features.
 fn sets(krate: &Crate) -> Vec<Vec<&str>> {
     let mut sets = vec![vec![]];
-    for feature in krate.features.iter().filter(|name| *name != "loom") {
+    for feature in krate.public_features() {
         let with: Vec<_> = sets
             .iter()
             .map(|set: &Vec<&str>| [set.as_slice(), &[feature]].concat())
@@ -141,7 +141,7 @@ fn oldest_rust(workspace: &Workspace) -> Step {
         let reason = format!("not installed: rustup toolchain install {release} --profile minimal");
         return Step::skip(&name, &name, reason);
     };
-    let line = format!("check --locked {}", every_crate(workspace));
+    let line = format!("check --locked{}", workspace.with_all_features());
     let run = Invocation::cargo_of(&toolchain, &line)
         .env("CARGO_TARGET_DIR", workspace.target_for("oldest-rust"));
     Step::run(&name, run).on_failure("rust-version in the root Cargo.toml is a promise")

@@ -66,7 +66,7 @@ pub(super) fn alone(krate: &Crate) -> Vec<Step> {
         tests(format!("test {name}"), &format!("-p {name}")),
         doctests(format!("doctest {name}"), &format!("-p {name}")),
     ];
-    if krate.has_default_features {
+    if krate.has_default_features() {
         let which = format!("-p {name} --no-default-features");
         steps.push(tests(format!("test {name}, no default features"), &which));
         steps.push(doctests(
