@@ -18,6 +18,7 @@ mod tools;
 mod workspace;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use args::{Args, COMMON, Flag};
@@ -64,34 +65,38 @@ fn start(word: &OsString, given: Vec<OsString>) -> Result<ExitCode, String> {
 
 /// Lists the commands.
 fn list() -> ExitCode {
-    println!("Usage: cargo xtask COMMAND [ARGUMENTS]\n");
-    let head = |command: &Command| format!("{} {}", command.name, command.usage);
-    let width = COMMANDS
-        .iter()
-        .map(|command| head(command).trim_end().len())
-        .max()
-        .unwrap_or(0);
+    // The few that are longer stand out: better than all lines too long for a window.
+    const WIDTH: usize = 38;
+    let mut text = String::from("Usage: cargo xtask COMMAND [ARGUMENTS]\n\n");
     for command in COMMANDS {
-        println!("  {:width$}  {}", head(command).trim_end(), command.about);
+        let head = format!("{} {}", command.name, command.usage);
+        text += &format!("  {:WIDTH$}  {}\n", head.trim_end(), command.about);
     }
-    println!("\n`cargo xtask COMMAND --help` says more about one.");
+    text += "\n`cargo xtask COMMAND --help` says more about one.\n";
+    print(&text);
     ExitCode::SUCCESS
+}
+
+/// Prints a text that somebody may read the beginning of only, and then close the pipe: no reason to fail.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 /// Says what a command does.
 fn help(command: &Command) -> ExitCode {
-    println!("cargo xtask {} {}\n", command.name, command.usage);
-    println!("{}.", command.about);
+    let head = format!("cargo xtask {} {}", command.name, command.usage);
+    let mut text = format!("{}\n\n{}.\n", head.trim_end(), command.about);
     if !command.details.is_empty() {
-        println!("\n{}", command.details);
+        text += &format!("\n{}\n", command.details);
     }
-    println!("\nOptions:");
+    text += "\nOptions:\n";
     let head = |flag: &Flag| match flag.value {
         None => flag.name.to_owned(),
         Some(value) => format!("{} {value}", flag.name),
     };
     for flag in command.flags.iter().chain(COMMON) {
-        println!("  {:<18}{}", head(flag), flag.about);
+        text += &format!("  {:<18}{}\n", head(flag), flag.about);
     }
+    print(&text);
     ExitCode::SUCCESS
 }

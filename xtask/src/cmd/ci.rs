@@ -15,11 +15,11 @@ use crate::workspace::{Crate, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "ci",
-    usage: "[--changed | --since REV] [--keep-going] [--list] [--only TEXT]",
+    usage: "[--changed] [--only TEXT] [--list]",
     about: "everything that a change has to pass",
     details: "Ends with a table, and with a line `SKIPPED: tool: reason` for each check that this machine lacks a\n\
         tool for. `.ci/run` installs what it can and then calls this. --changed chooses by package: those with changed\n\
-        files, and all that are built on them; pages bring the steps that read pages. What a step cannot be told from\n\
+        files, and all that are built on them; pages bring the steps that read pages. What all steps depend on\n\
         (the root manifest, the lock file, xtask itself) brings everything.",
     flags: &[
         Flag {
@@ -50,10 +50,11 @@ pub(super) const COMMAND: Command = Command {
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     args.no_words()?;
     let mut steps = steps(workspace);
+    let mut text = String::new();
     let main = args.has("--changed").then_some("main");
     if let Some(revision) = args.value("--since").or(main) {
         let touched = Touched::since(workspace, revision)?;
-        println!("since {revision}, this touches {}", touched.told());
+        text = format!("since {revision}, this touches {}\n", touched.told());
         steps.retain(|step| touched.concerns(step));
     }
     if let Some(text) = args.value("--only") {
@@ -67,10 +68,12 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     if args.has("--list") {
         let width = steps.iter().map(|step| step.name.len()).max().unwrap_or(0);
         for step in &steps {
-            println!("{:width$}  {}", step.name, told(&step.action));
+            text += &format!("{:width$}  {}\n", step.name, told(&step.action));
         }
+        crate::print(&text);
         return Ok(ExitCode::SUCCESS);
     }
+    crate::print(&text);
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
 

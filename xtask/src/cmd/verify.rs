@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 
 pub(super) const COMMAND: Command = Command {
     name: "verify",
-    usage: "[--deep] [--self-test] [--only TEXT] [--keep-going]",
+    usage: "[--deep] [--self-test] [--only TEXT]",
     about: "every tool that looks for mistakes, and a table of what each has covered",
     details: "--self-test asks the question the other way round: bugs are planted in a copy of the sources, and each has to\n\
         be noticed by one of the tools at least. --deep takes days; --only picks parts of it.\n\
