@@ -117,10 +117,15 @@ pub fn report(data: &Data) -> Page {
         }
     }
     Page {
-        text: text.trim_end().to_owned() + "\n",
+        text: escaped(text.trim_end()) + "\n",
         pictures,
-        summary: summary(data),
+        summary: escaped(&summary(data)),
     }
+}
+
+/// `Mutex<Vec>` would lose its `<Vec>`: Markdown takes it for HTML, of which these texts have none.
+fn escaped(text: &str) -> String {
+    text.replace('<', "\\<")
 }
 
 fn plot(pictures: &mut Vec<(String, String)>, file: &str, picture: (String, String)) -> String {
@@ -602,6 +607,14 @@ mod tests {
             !text.contains("| hot | thread-local cell |") && !text.contains("| hot | malloc |"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn types_are_not_taken_for_html() {
+        let mut data = data();
+        data.costs[2].contender = "Mutex<Vec>".to_owned();
+        let text = report(&data).text;
+        assert!(text.contains("| Mutex\\<Vec> |"), "{text}");
     }
 
     #[test]

@@ -367,7 +367,11 @@ fn book(job: &mut Job<'_>) -> Result<String, String> {
     fs::write(source.join("SUMMARY.md"), contents)
         .and_then(|()| fs::write(folder.join("book.toml"), settings))
         .map_err(|error| format!("{}: {error}", folder.display()))?;
-    job.run(&Invocation::new("mdbook", "build").in_dir(&folder))?;
+    let printed = job.run(&Invocation::new("mdbook", "build").in_dir(&folder))?;
+    let warnings = printed.matches("WARN ").count();
+    if warnings > 0 {
+        return Err(format!("{warnings} warnings"));
+    }
     Ok(folder.join("book").display().to_string())
 }
 
