@@ -388,6 +388,7 @@ impl<P: Deref<Target = BufferPool>> fmt::Debug for PooledBuffer<P> {
     }
 }
 
+/// Needs the feature `bytes`.
 #[cfg(feature = "bytes")]
 impl<P: Deref<Target = BufferPool> + Send + 'static> From<PooledBuffer<P>> for bytes::Bytes {
     /// Freezes the buffer. Copies nothing; allocates a few words for the count of clones.

@@ -9,6 +9,8 @@ impl Stats {
     /// Hands the numbers to the recorder that the program has installed, under the pool's name. Call it whenever the
     /// program reports; the pool itself does nothing for it, so it costs the hot path nothing.
     ///
+    /// Needs the feature `metrics`.
+    ///
     /// | metric | kind | labels beside `pool` |
     /// |--|--|--|
     /// | `pool_hits_total` | counter | `level`: `cache`, `shard`, `steal`, `victim` |
