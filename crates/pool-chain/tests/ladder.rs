@@ -14,7 +14,7 @@ use pool_chain::{unbounded, unbounded_at};
 /// One thread, every operation, through several growths.
 #[test]
 fn smoke() {
-    const ITEMS: usize = scaled(1000, 100);
+    const ITEMS: usize = scaled(1000, 30);
     with_chains(|mut producer, consumer| {
         assert_eq!((producer.pop_head(), consumer.pop_tail()), (None, None));
         for lap in 0..3 {
@@ -80,7 +80,7 @@ fn batches() {
 /// `len` and `is_empty` follow every operation.
 #[test]
 fn is_empty() {
-    const ITEMS: usize = scaled(200, 50);
+    const ITEMS: usize = scaled(200, 12);
     with_chains(|mut producer, consumer| {
         for _ in 0..3 {
             assert!(producer.is_empty() && consumer.is_empty());

@@ -147,7 +147,7 @@ impl<T, F> Pool<T, F> {
     /// Puts an item that the hooks have let pass into a pool that keeps accounts or is in chaos.
     pub(crate) fn put_watched(&self, item: T) {
         // First, because what follows must not be left half-done by a destructor that panics in a turn.
-        let has_room = |cache: &LocalCache<T>| cache.len() < cache.capacity();
+        let has_room = |cache: &LocalCache<T>| cache.len(self.policy.depth) < cache.capacity();
         if !self.cache().is_some_and(has_room) {
             self.turn_if_due(1);
         }
@@ -209,7 +209,11 @@ impl<T, F> Pool<T, F> {
 
     /// How many items there are in all caches and shards.
     pub(crate) fn idle(&self) -> usize {
-        let in_caches: usize = self.caches.iter().map(LocalCache::len).sum();
+        let in_caches: usize = self
+            .caches
+            .iter()
+            .map(|cache| cache.len(self.policy.depth))
+            .sum();
         let in_shards: usize = self.shards.iter().map(|(_, shard)| shard.len()).sum();
         in_caches + in_shards
     }

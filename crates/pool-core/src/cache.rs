@@ -25,7 +25,6 @@ use core::ptr;
 use crate::barrier;
 use crate::batch::Batch;
 use crate::moves;
-use crate::policy::MAX_THREAD_CACHE;
 use crate::stats::Counters;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
 
@@ -305,14 +304,14 @@ impl<T> LocalCache<T> {
         self.top.load(Ordering::Relaxed) == base
     }
 
-    /// How many items are in here.
-    pub(crate) fn len(&self) -> usize {
+    /// How many items are in here, of no more than `depth`.
+    pub(crate) fn len(&self, depth: usize) -> usize {
         // ORDERING: Relaxed. A statistic; zero only if nothing has come in since the holder's last store.
         let base = self.base.load(Ordering::Relaxed);
         // ORDERING: Relaxed, as above.
         let top = self.top.load(Ordering::Relaxed);
         // The two may belong to different memory while the holder exchanges it.
-        places(base, top).min(MAX_THREAD_CACHE)
+        places(base, top).min(depth)
     }
 
     /// Takes the newest item, parked or not. For the owner.
@@ -451,12 +450,11 @@ pub(crate) struct OpenToTake<'a, T> {
 impl<T> OpenToTake<'_, T> {
     #[inline(always)]
     pub(crate) fn take(self) -> T {
-        // SAFETY: an item lay at every place below the old top, and `open_to_take` has given this one up; we have
-        // been inside since (P1).
-        let item = self
-            .cache
-            .bounds
-            .with_mut(|_| unsafe { moves::read(item(self.place)) });
+        let item = self.cache.bounds.with_mut(|_| {
+            // SAFETY: an item lay at every place below the old top, and `open_to_take` has given this one up; we
+            // have been inside since (P1).
+            unsafe { moves::read(item(self.place)) }
+        });
         self.cache.leave();
         item
     }
@@ -477,11 +475,11 @@ impl<T> OpenToPut<'_, T> {
     /// The caller gives the item up: it is neither used nor dropped after this call.
     #[inline(always)]
     pub(crate) unsafe fn put_from(self, given: *const T) {
-        // SAFETY: the top is below the end, so the place is there and holds no item; we have been inside since that
-        // was found out (P1). The item is the caller's to give.
-        self.cache
-            .bounds
-            .with_mut(|_| unsafe { moves::copy(given, item(self.place)) });
+        self.cache.bounds.with_mut(|_| {
+            // SAFETY: the top is below the end, so the place is there and holds no item; we have been inside since
+            // that was found out (P1). The item is the caller's to give.
+            unsafe { moves::copy(given, item(self.place)) };
+        });
         let top = above(self.place, 1);
         // ORDERING: Relaxed. The gate orders the holders' accesses.
         self.cache.top.store(top, Ordering::Relaxed);
@@ -636,9 +634,7 @@ impl<T> Drop for LocalCache<T> {
 
 impl<T> fmt::Debug for LocalCache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalCache")
-            .field("len", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("LocalCache").finish_non_exhaustive()
     }
 }
 

@@ -212,7 +212,7 @@ impl<T, F> Pool<T, F> {
         for cache in self.caches.iter() {
             cache.counters.add_to(&mut stats);
             stats.cache_hits += cache.hits();
-            stats.idle_in_caches += cache.len();
+            stats.idle_in_caches += cache.len(self.policy.depth);
         }
         let in_shards: usize = self.shards.iter().map(|(_, shard)| shard.len()).sum();
         stats.idle = stats.idle_in_caches + in_shards;

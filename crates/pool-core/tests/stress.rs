@@ -44,7 +44,7 @@ impl Page {
 #[test]
 fn a_put_happens_before_the_take() {
     const THREADS: usize = 3;
-    const ROUNDS: usize = scaled(20, 2000, 20_000);
+    const ROUNDS: usize = scaled(10, 2000, 20_000);
     with_shapes(|shape| {
         let pool: Pool<Box<Page>, _> = shape.pool(|| Box::new(Page { words: [0; 16] }));
         let barrier = Barrier::new(THREADS);
@@ -111,7 +111,7 @@ fn from_constructor_to_destructor() {
 #[test]
 fn conservation() {
     const THREADS: usize = 3;
-    const ROUNDS: usize = scaled(30, 2000, 50_000);
+    const ROUNDS: usize = scaled(15, 2000, 50_000);
     with_shapes(|shape| {
         let ledger = Ledger::new();
         let pool = shape.pool(ledger.maker());
@@ -222,15 +222,16 @@ fn turning_by_themselves() {
         let ledger = Ledger::new();
         let pool = shape
             .builder(ledger.maker())
-            .rotate_every(Duration::from_millis(1))
-            .rotate_after(50)
+            // Under Miri a millisecond is a single operation.
+            .rotate_every(Duration::from_millis(if cfg!(miri) { 500 } else { 1 }))
+            .rotate_after(scaled(10, 50, 50))
             .build();
         thread::scope(|scope| {
             for number in 0..3 {
                 let pool = &pool;
                 scope.spawn(move || {
                     let mut random = Random(number);
-                    for _ in 0..scaled(50, 3000, 30_000) {
+                    for _ in 0..scaled(20, 3000, 30_000) {
                         drop(
                             (0..=random.below(5))
                                 .map(|_| pool.get())

@@ -51,10 +51,8 @@ impl<T> Slot<T> {
             return None;
         }
         let slots = core::ptr::slice_from_raw_parts_mut(memory.cast::<Self>(), count.get());
-        // SAFETY:
-        // - allocated by the global allocator with the layout of these `count` slots, and owned by nobody
-        //   else;
-        // - initialised: an `AtomicBool` of zero is `false`, and `MaybeUninit` asks for nothing.
+        // SAFETY: allocated by the global allocator with the layout of these `count` slots, and nobody else's. They
+        // are initialised: an `AtomicBool` of zero is `false`, and `MaybeUninit` asks for nothing.
         Some(unsafe { Box::from_raw(slots) })
     }
 
@@ -102,11 +100,9 @@ impl<T> Slot<T> {
     #[inline(always)]
     pub(crate) unsafe fn take(&self) -> T {
         let value = self.value.with_mut(|place| {
-            // SAFETY:
-            // - initialised: slots in `[tail, head)` hold values (I1), and the caller's claim took this one out
-            //   of that range;
-            // - exclusive: only the claimant reads it, and once (I2), and the producer writes only after it has
-            //   seen the flag below as false (I3).
+            // SAFETY: slots in `[tail, head)` hold values (I1), and the caller's claim took this one out of that
+            // range. Only the claimant reads it, and once (I2), and the producer writes only after it has seen the
+            // flag below as false (I3).
             unsafe { place.cast::<T>().read() }
         });
         // ORDERING: Release, pairs with the Acquire load in `is_full`: the producer's next write into this

@@ -186,12 +186,15 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Without thread caches, with the smallest, and with the default; with one shard, two, and all.
+    /// Without thread caches, with the smallest, and with the usual; with one shard, two, and all. Miri, which is a
+    /// thousand times slower, sees each of them once.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        [0, 1, 2, 64].into_iter().flat_map(|depth| {
-            [1, 2, usize::BITS as usize]
-                .into_iter()
-                .map(move |shards| Self { depth, shards })
+        let depths = [0, 1, 2, 64].into_iter().enumerate();
+        depths.flat_map(|(place, depth)| {
+            let shards = [1, 2, usize::BITS as usize].into_iter().enumerate();
+            shards
+                .filter(move |(other, _)| !cfg!(miri) || place % 3 == *other)
+                .map(move |(_, shards)| Self { depth, shards })
         })
     }
 
