@@ -42,7 +42,6 @@ impl Path {
 
 /// What is executed in here is counted: the counting tool looks for this name.
 #[inline(never)]
-// SAFETY: no other symbol of the program has this name.
 #[unsafe(no_mangle)]
 pub fn measured_path(run: &mut dyn FnMut(u64), operations: u64) {
     run(operations);

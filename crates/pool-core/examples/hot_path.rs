@@ -16,7 +16,6 @@ static POOL: Pool<Vec<u8>> = Pool::new(Vec::new);
 /// Takes an item through the guard and gives it back.
 #[cfg(not(pool_loom))]
 #[inline(never)]
-// SAFETY: no other symbol of the program has this name.
 #[unsafe(no_mangle)]
 pub fn hot_get_drop() {
     let mut guard = POOL.get();
@@ -26,7 +25,6 @@ pub fn hot_get_drop() {
 /// Takes an item by value and puts it back.
 #[cfg(not(pool_loom))]
 #[inline(never)]
-// SAFETY: no other symbol of the program has this name.
 #[unsafe(no_mangle)]
 pub fn hot_take_put() {
     let mut item = POOL.take();

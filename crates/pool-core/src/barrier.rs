@@ -134,7 +134,7 @@ mod system {
 
 #[cfg(all(windows, not(any(miri, pool_loom))))]
 mod system {
-    // SAFETY: the signature is as the system documents it: no arguments, no result, and it may be called at any time.
+    // Safe to call: the signature is as the system documents it: no arguments, no result, and it may be called at any time.
     #[link(name = "kernel32")]
     unsafe extern "system" {
         /// "Flushes the write queue of each processor that is running a thread of the current process."

@@ -1,5 +1,6 @@
 //! `test`: each crate's tests and doctests alone, without default features, and all together.
 
+use std::fs;
 use std::process::ExitCode;
 
 use super::Command;
@@ -49,7 +50,7 @@ fn tests(name: String, which: &str) -> Step {
     let run = if tools::has_subcommand("nextest") {
         "nextest run --no-fail-fast"
     } else {
-        "test --no-fail-fast --tests --examples"
+        "test --no-fail-fast"
     };
     Step::cargo(name, &format!("{run} {which}")).at_least(1)
 }
@@ -63,12 +64,18 @@ fn doctests(name: impl Into<String>, which: &str) -> Step {
 pub(super) fn alone(krate: &Crate) -> Vec<Step> {
     let name = krate.name.as_str();
     let mut steps = vec![
-        tests(format!("test {name}"), &format!("-p {name}")),
+        tests(
+            format!("test {name}"),
+            &format!("-p {name} --tests --examples"),
+        ),
         doctests(format!("doctest {name}"), &format!("-p {name}")),
     ];
     if krate.has_default_features() {
         let which = format!("-p {name} --no-default-features");
-        steps.push(tests(format!("test {name}, no default features"), &which));
+        steps.push(tests(
+            format!("test {name}, no default features"),
+            &format!("{which} --tests --examples"),
+        ));
         steps.push(doctests(
             format!("doctest {name}, no default features"),
             &which,
@@ -76,7 +83,12 @@ pub(super) fn alone(krate: &Crate) -> Vec<Step> {
     }
     if let Some(features) = krate.optional_features() {
         let which = format!("-p {name} --features {features}");
-        steps.push(tests(format!("test {name}, all features"), &which));
+        // What no feature changes has been tested.
+        let programs = programs(krate, &["feature = "]);
+        steps.push(tests(
+            format!("test {name}, all features"),
+            &format!("{which} --lib {programs}"),
+        ));
         steps.push(doctests(format!("doctest {name}, all features"), &which));
     }
     steps
@@ -85,7 +97,7 @@ pub(super) fn alone(krate: &Crate) -> Vec<Step> {
 /// The whole workspace; xtask's doctests are the README.
 pub(super) fn together() -> Vec<Step> {
     vec![
-        tests("test together".to_owned(), ""),
+        tests("test together".to_owned(), "--tests --examples"),
         doctests("doctest together, with the README", ""),
     ]
 }
@@ -93,15 +105,52 @@ pub(super) fn together() -> Vec<Step> {
 /// What is not published, and the README's examples: all that `together` has and `alone` has not.
 pub(super) fn tools() -> Vec<Step> {
     vec![
-        tests("test the tools".to_owned(), "-p trials -p xtask"),
+        tests(
+            "test the tools".to_owned(),
+            "-p trials -p xtask --tests --examples",
+        ),
         doctests("doctest the README", "-p xtask")
             .looks_at([Subject::Pages, Subject::Package("xtask".to_owned())]),
     ]
 }
 
-/// One crate, optimised, with the tests that are too long for a debug build.
+/// One crate, optimised: the tests that are too long for a debug build, and those that then do more.
 pub(super) fn long(krate: &Crate) -> Step {
     let name = &krate.name;
-    let line = format!("test --release -p {name} --tests -- --include-ignored");
+    let programs = programs(
+        krate,
+        &["#[ignore", "scaled(", "debug_assertions", "proptest!"],
+    );
+    let line =
+        format!("test --release --no-fail-fast -p {name} --lib {programs} -- --include-ignored");
     Step::cargo(format!("long tests {name}"), &line).at_least(1)
+}
+
+/// The test programs with one of these words in them, for cargo.
+fn programs(krate: &Crate, words: &[&str]) -> String {
+    let Ok(entries) = fs::read_dir(krate.dir.join("tests")) else {
+        return String::new();
+    };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            fs::read_to_string(path).is_ok_and(|text| words.iter().any(|word| text.contains(word)))
+        })
+        .filter_map(|path| Some(format!("--test {}", path.file_stem()?.to_str()?)))
+        .collect();
+    names.sort();
+    names.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_chosen_by_what_they_say() {
+        let workspace = Workspace::find().unwrap();
+        let krate = workspace.krate("atomic-value").unwrap();
+        assert_eq!(programs(krate, &["#[ignore"]), "--test threads");
+        assert_eq!(programs(krate, &["nobody says this"]), "");
+    }
 }

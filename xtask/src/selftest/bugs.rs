@@ -17,7 +17,7 @@ pub(crate) struct Bug {
 }
 
 /// One test of the bug's crate under one tool.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Check {
     pub(crate) tool: Tool,
     /// The test program: a file in `tests`, or `lib`.
@@ -27,7 +27,7 @@ pub(crate) struct Check {
 }
 
 /// How a test is run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Tool {
     /// As it is.
     Plain,

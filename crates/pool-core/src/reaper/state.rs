@@ -308,7 +308,7 @@ mod fork {
         }
     }
 
-    // SAFETY: the signature is POSIX's, and a call with any functions or none is defined.
+    // Safe to call: the signature is POSIX's, and a call with any functions or none is defined.
     unsafe extern "C" {
         safe fn pthread_atfork(
             prepare: Option<extern "C" fn()>,
