@@ -107,7 +107,7 @@ fn is_empty() {
 /// One producer, one consumer: everything arrives, in order.
 #[test]
 fn spsc() {
-    const ITEMS: usize = scaled(200_000, 200);
+    const ITEMS: usize = scaled(200_000, 130);
 
     let (mut producer, consumer) = unbounded_at(below_the_wrap(50));
     thread::scope(|scope| {
@@ -174,7 +174,7 @@ fn stampede() {
 /// The owner pushes, pops and shrinks as it likes while thieves take one and many: each value is seen once.
 #[test]
 fn stress() {
-    const ITEMS: usize = scaled(300_000, 300);
+    const ITEMS: usize = scaled(300_000, 150);
     const THIEVES: usize = if cfg!(miri) { 2 } else { 3 };
 
     let (mut producer, consumer) = unbounded_at(below_the_wrap(500));

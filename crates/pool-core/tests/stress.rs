@@ -44,7 +44,7 @@ impl Page {
 #[test]
 fn a_put_happens_before_the_take() {
     const THREADS: usize = 3;
-    const ROUNDS: usize = scaled(10, 2000, 20_000);
+    const ROUNDS: usize = scaled(5, 2000, 20_000);
     with_shapes(|shape| {
         let pool: Pool<Box<Page>, _> = shape.pool(|| Box::new(Page { words: [0; 16] }));
         let barrier = Barrier::new(THREADS);
@@ -111,7 +111,7 @@ fn from_constructor_to_destructor() {
 #[test]
 fn conservation() {
     const THREADS: usize = 3;
-    const ROUNDS: usize = scaled(15, 2000, 50_000);
+    const ROUNDS: usize = scaled(8, 2000, 50_000);
     with_shapes(|shape| {
         let ledger = Ledger::new();
         let pool = shape.pool(ledger.maker());
@@ -180,7 +180,7 @@ fn turns_against_hot_caches() {
                 }
             });
         }
-        for round in 0..scaled(20, 3000, 30_000) {
+        for round in 0..scaled(10, 3000, 30_000) {
             if round % 2 == 0 {
                 pool.rotate();
             } else {
@@ -191,7 +191,8 @@ fn turns_against_hot_caches() {
     });
     let stats = pool.stats();
     assert_eq!(stats.idle, ledger.alive());
-    assert!(stats.idle <= 4, "{stats:?}");
+    // Four are out at once, and as many may have lain where the other thread or a sweep had them meanwhile.
+    assert!(stats.idle <= 8, "{stats:?}");
     assert_eq!(stats.creates, stats.idle as u64 + stats.discards.total());
     pool.clear();
     assert_eq!(ledger.alive(), 0);
@@ -203,7 +204,7 @@ fn one_shard_for_all() {
     let (ledger, pool) = booked(0, 1);
     thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..scaled(50, 20_000, 200_000)).for_each(|_| drop(pool.get())));
+            scope.spawn(|| (0..scaled(20, 20_000, 200_000)).for_each(|_| drop(pool.get())));
         }
     });
     let stats = pool.stats();
@@ -231,7 +232,7 @@ fn turning_by_themselves() {
                 let pool = &pool;
                 scope.spawn(move || {
                     let mut random = Random(number);
-                    for _ in 0..scaled(20, 3000, 30_000) {
+                    for _ in 0..scaled(10, 3000, 30_000) {
                         drop(
                             (0..=random.below(5))
                                 .map(|_| pool.get())
