@@ -1,8 +1,11 @@
 //! The fuzzer's corpus and many random inputs, as part of the plain test run.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+
 use proptest::collection::vec;
 use proptest::prelude::any;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 use trials::{TARGETS, replay};
 
 #[test]
@@ -13,13 +16,30 @@ fn the_corpus_passes() {
     assert!(replayed.failed.is_empty(), "{:?}", replayed.failed);
 }
 
+/// `usual` cases, unless `PROPTEST_CASES` asks for others. A failure tells the seed, and given back by
+/// `PROPTEST_RNG_SEED` it brings the same cases again.
+fn config(usual: u32) -> Config {
+    let given = Config::default();
+    let seed = match given.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(usual),
+    };
+    println!("PROPTEST_RNG_SEED={seed}");
+    Config {
+        cases: match std::env::var_os("PROPTEST_CASES") {
+            Some(_) => given.cases,
+            None => usual,
+        },
+        rng_seed: RngSeed::Fixed(seed),
+        // What fails is printed in full; there is no file to keep.
+        failure_persistence: None,
+        ..given
+    }
+}
+
 /// Inputs that no fuzzer chose: a floor that holds where there is none. Those that fail shrink, and are printed.
 fn random(target: &str) {
-    let config = Config {
-        cases: if cfg!(miri) { 1 } else { 200 },
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = config(if cfg!(miri) { 1 } else { 200 });
     let longest = if cfg!(miri) { 20 } else { 300 };
     let inputs = vec(any::<u8>(), 0..longest);
     TestRunner::new(config)

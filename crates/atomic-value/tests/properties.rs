@@ -2,11 +2,14 @@
 
 #![cfg(not(pool_loom))]
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use atomic_value::{AtomicValue, Guard};
 use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed};
 
 mod common;
 use common::Counted;
@@ -175,13 +178,29 @@ fn run(ops: &[Op]) {
 const CASES: u32 = if cfg!(miri) { 2 } else { 500 };
 const LENGTH: usize = if cfg!(miri) { 8 } else { 60 };
 
-proptest! {
-    // No files of failures: a failing sequence is printed, and becomes a test of its own.
-    #![proptest_config(ProptestConfig {
-        cases: CASES,
+/// `usual` cases, unless `PROPTEST_CASES` asks for others. A failure tells the seed, and given back by
+/// `PROPTEST_RNG_SEED` it brings the same cases again.
+fn config(usual: u32) -> Config {
+    let given = Config::default();
+    let seed = match given.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(usual),
+    };
+    println!("PROPTEST_RNG_SEED={seed}");
+    Config {
+        cases: match std::env::var_os("PROPTEST_CASES") {
+            Some(_) => given.cases,
+            None => usual,
+        },
+        rng_seed: RngSeed::Fixed(seed),
+        // What fails is printed in full; there is no file to keep.
         failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+        ..given
+    }
+}
+
+proptest! {
+    #![proptest_config(config(CASES))]
 
     #[test]
     fn behaves_like_an_option(ops in proptest::collection::vec(op(), 1..LENGTH)) {

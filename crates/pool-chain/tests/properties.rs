@@ -2,12 +2,14 @@
 #![cfg(not(pool_loom))]
 
 use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::rc::Rc;
 
 use pool_chain::raw::{Chain, Detached};
 use pool_chain::{Consumer, Producer, TailBatch, try_with_limit, unbounded_at};
 use proptest::prelude::*;
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -282,19 +284,31 @@ fn check_raw(chain: Chain<Value>, ops: &[Op]) -> Result<(), TestCaseError> {
     witnesses.check_all_dropped()
 }
 
-fn config() -> Config {
+/// `usual` cases, unless `PROPTEST_CASES` asks for others. A failure tells the seed, and given back by
+/// `PROPTEST_RNG_SEED` it brings the same cases again.
+fn config(usual: u32) -> Config {
+    let given = Config::default();
+    let seed = match given.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(usual),
+    };
+    println!("PROPTEST_RNG_SEED={seed}");
     Config {
-        cases: if cfg!(miri) { 6 } else { 200 },
-        // The failing case is printed in full; there is no file to keep.
+        cases: match std::env::var_os("PROPTEST_CASES") {
+            Some(_) => given.cases,
+            None => usual,
+        },
+        rng_seed: RngSeed::Fixed(seed),
+        // What fails is printed in full; there is no file to keep.
         failure_persistence: None,
-        ..Config::default()
+        ..given
     }
 }
 
 const MAX_OPS: usize = if cfg!(miri) { 40 } else { 120 };
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(if cfg!(miri) { 6 } else { 200 }))]
 
     #[test]
     fn unlimited(origin in origin(), ops in prop::collection::vec(op(), 0..MAX_OPS)) {

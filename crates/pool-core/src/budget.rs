@@ -5,11 +5,10 @@
 //! the fast path by granting its caches no budget of fast takes, and its puts by the branch that every pool with a
 //! hook takes. A pool without limits never comes here.
 
-use core::mem;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::cache::LocalCache;
+use crate::deferred::Deferred;
 use crate::discard::DiscardReason;
 use crate::policy::WeightHook;
 use crate::pool::Pool;
@@ -242,15 +241,12 @@ impl<T, F> Pool<T, F> {
                 }
             }
         });
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            self.discard_all(surplus, DiscardReason::Aged);
-        }));
-        for item in mem::take(&mut youngest) {
-            self.shelve_one(item);
+        let mut panics = Deferred::none();
+        panics.call(|| self.discard_all(surplus, DiscardReason::Aged));
+        for item in youngest {
+            panics.call(|| self.shelve_one(item));
         }
-        if let Err(payload) = result {
-            resume_unwind(payload);
-        }
+        panics.resume();
     }
 }
 

@@ -9,6 +9,7 @@ mod chaos;
 mod clock;
 #[cfg(doctest)]
 mod compile_fail;
+mod deferred;
 pub mod design;
 mod discard;
 mod env;

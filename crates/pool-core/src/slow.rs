@@ -3,13 +3,13 @@
 //! Nothing of the user's runs while a claim or a pin is held: what has to be dropped is carried out
 //! first, in a batch or a detached chain, and dropped after.
 
-use core::mem;
+use core::iter;
 use core::ptr::NonNull;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::barrier;
 use crate::batch::Batch;
 use crate::cache::{BUDGET, LocalCache};
+use crate::deferred::Deferred;
 use crate::discard::DiscardReason;
 use crate::policy::Recycle;
 use crate::pool::Pool;
@@ -104,16 +104,25 @@ impl<T, F> Pool<T, F> {
                 batch.len() != 0
             });
         }
-        let item = batch.pop()?;
-        if batch.len() != 0 {
-            // It took all it had, and there was more to take.
-            if cache.grow(self.policy.depth) {
-                cache.fill(&mut batch);
-            }
-            // Left over when a rotation has just revoked the cache.
-            self.shelve(batch, 0);
+        let mut item = Some(batch.pop()?);
+        // It took all it had, and there was more to take.
+        if batch.len() != 0 && cache.grow(self.policy.depth) {
+            cache.fill(&mut batch);
         }
-        Some((item, event))
+        if batch.len() != 0 {
+            // A rotation has just revoked the cache.
+            let mut panics = Deferred::none();
+            panics.call(|| self.shelve(batch, 0));
+            if panics.is_due() {
+                panics.call(|| {
+                    item.take()
+                        .into_iter()
+                        .for_each(|item| self.shelve_one(item))
+                });
+            }
+            panics.resume();
+        }
+        Some((item?, event))
     }
 
     /// Takes one item from the shards.
@@ -162,6 +171,7 @@ impl<T, F> Pool<T, F> {
             self.shards.unmark(primary, home);
         }
         drop(claim);
+        // With nothing in hand: where something is outdated the primary is a new one, and empty.
         self.discard_outdated(outdated);
     }
 
@@ -241,9 +251,19 @@ impl<T, F> Pool<T, F> {
         };
         let mut batch = Batch::new();
         let parked = cache.spill(Self::batch_size(cache.room(self.policy.depth)), &mut batch);
-        let refused = cache.put(item).err();
+        let mut refused = cache.put(item).err();
         if batch.len() != 0 {
-            self.shelve(batch, parked);
+            let mut panics = Deferred::none();
+            panics.call(|| self.shelve(batch, parked));
+            if panics.is_due() {
+                panics.call(|| {
+                    refused
+                        .take()
+                        .into_iter()
+                        .for_each(|item| self.shelve_one(item))
+                });
+            }
+            panics.resume();
         }
         refused
     }
@@ -273,13 +293,8 @@ impl<T, F> Pool<T, F> {
             }
             None => DiscardReason::Contended,
         };
-        let left = core::iter::from_fn(|| batch.pop());
-        // What came out of the shard goes too, by the same rules, also when a destructor among the left panics.
-        let told = catch_unwind(AssertUnwindSafe(|| self.discard_all(left, reason)));
-        self.discard_outdated(outdated);
-        if let Err(payload) = told {
-            resume_unwind(payload);
-        }
+        let left = iter::from_fn(|| batch.pop());
+        self.discard_left(left, reason, outdated);
     }
 
     /// Puts one item into a shard.
@@ -298,10 +313,23 @@ impl<T, F> Pool<T, F> {
             }
             None => Some((item, DiscardReason::Contended)),
         };
-        if let Some((item, reason)) = left {
-            self.discard(item, reason);
+        match left {
+            Some((item, reason)) => self.discard_left(iter::once(item), reason, outdated),
+            None => self.discard_outdated(outdated),
         }
-        self.discard_outdated(outdated);
+    }
+
+    /// Drops what found no place, and what came out of the shard, by the same rules also when a destructor panics.
+    fn discard_left(
+        &self,
+        left: impl Iterator<Item = T>,
+        reason: DiscardReason,
+        outdated: Outdated<T>,
+    ) {
+        let mut panics = Deferred::none();
+        panics.call(|| self.discard_all(left, reason));
+        panics.call(|| self.discard_outdated(outdated));
+        panics.resume();
     }
 
     fn claim_any(&self, generation: usize) -> Option<(usize, crate::shard::Claim<'_, T>)> {
@@ -323,21 +351,11 @@ impl<T, F> Pool<T, F> {
 
     /// Drops items, every one of them, whatever hooks and destructors panic; the first panic goes on after that.
     pub(crate) fn discard_all(&self, items: impl Iterator<Item = T>, reason: DiscardReason) {
-        let mut first = None;
+        let mut panics = Deferred::none();
         for item in items {
-            // Nothing is held and the item is gone either way, so there is nothing that could be seen half-done.
-            let told = catch_unwind(AssertUnwindSafe(|| self.discard(item, reason)));
-            if let Err(payload) = told {
-                match first {
-                    None => first = Some(payload),
-                    // Its destructor may panic too.
-                    Some(_) => mem::forget(payload),
-                }
-            }
+            panics.call(|| self.discard(item, reason));
         }
-        if let Some(payload) = first {
-            resume_unwind(payload);
-        }
+        panics.resume();
     }
 
     /// Drops what a change of generation took out of a shard.
@@ -381,5 +399,22 @@ mod tests {
         }
         assert_eq!(pool.stats().idle, 9);
         assert_eq!(pool.stats().discards.total() as usize, dropped);
+    }
+
+    #[test]
+    fn what_the_floor_keeps_goes_by_the_rules_although_hooks_panic() {
+        let pool = Pool::builder(|| 0)
+            .max_shards(1)
+            .min_idle(4)
+            .rotate_manually()
+            .on_discard(|_, reason| assert_ne!(reason, DiscardReason::Contended))
+            .build();
+        let claim = pool.shards.claim_any(0, || 1, 0);
+        assert!(claim.is_some());
+        let told = catch_unwind(AssertUnwindSafe(|| pool.let_go(0..6)));
+        assert!(told.is_err());
+        let discards = pool.stats().discards;
+        assert_eq!(discards.by(DiscardReason::Aged), 2);
+        assert_eq!(discards.by(DiscardReason::Contended), 4);
     }
 }

@@ -10,6 +10,8 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +23,7 @@ use common::{Fuse, Item, Ledger, Shape, panics, scaled};
 use pool_core::{ManualClock, Pool, Recycle};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed};
 
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -416,12 +419,29 @@ fn run(threads: usize, shape: Shape, turning: Turning, ops: &[Op]) {
     });
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: scaled(2, 64, 1024) as u32,
+/// `usual` cases, unless `PROPTEST_CASES` asks for others. A failure tells the seed, and given back by
+/// `PROPTEST_RNG_SEED` it brings the same cases again.
+fn config(usual: u32) -> Config {
+    let given = Config::default();
+    let seed = match given.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(usual),
+    };
+    println!("PROPTEST_RNG_SEED={seed}");
+    Config {
+        cases: match std::env::var_os("PROPTEST_CASES") {
+            Some(_) => given.cases,
+            None => usual,
+        },
+        rng_seed: RngSeed::Fixed(seed),
+        // What fails is printed in full; there is no file to keep.
         failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+        ..given
+    }
+}
+
+proptest! {
+    #![proptest_config(config(scaled(2, 64, 1024) as u32))]
 
     #[test]
     fn on_one_thread(shape in shape(), turning in turning(), ops in vec(op(), 1..scaled(30, 200, 300))) {

@@ -5,11 +5,15 @@
 mod common;
 
 use std::collections::VecDeque;
+#[cfg(not(miri))]
+use std::collections::hash_map::RandomState;
+#[cfg(not(miri))]
+use std::hash::BuildHasher as _;
 use std::rc::Rc;
 
 use proptest::prelude::*;
 #[cfg(not(miri))]
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 
 use common::Choices;
 #[cfg(feature = "alloc")]
@@ -231,13 +235,25 @@ fn check<S: Slots<Rc<usize>>>(ring: Ring<Rc<usize>, S>, ops: &[Op]) -> Result<()
     Ok(())
 }
 
+/// `usual` cases, unless `PROPTEST_CASES` asks for others. A failure tells the seed, and given back by
+/// `PROPTEST_RNG_SEED` it brings the same cases again.
 #[cfg(not(miri))]
-fn config() -> Config {
+fn config(usual: u32) -> Config {
+    let given = Config::default();
+    let seed = match given.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(usual),
+    };
+    println!("PROPTEST_RNG_SEED={seed}");
     Config {
-        cases: 1_000,
-        // The failing case is printed in full; there is no file to keep.
+        cases: match std::env::var_os("PROPTEST_CASES") {
+            Some(_) => given.cases,
+            None => usual,
+        },
+        rng_seed: RngSeed::Fixed(seed),
+        // What fails is printed in full; there is no file to keep.
         failure_persistence: None,
-        ..Config::default()
+        ..given
     }
 }
 
@@ -247,7 +263,7 @@ const MAX_OPS: usize = 120;
 // Miri spends its time on the generator; it has `plain_sequences`.
 #[cfg(not(miri))]
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(1_000))]
 
     #[cfg(feature = "alloc")]
     #[test]

@@ -267,7 +267,10 @@ fn hunt_all(job: &mut Job<'_>, wish: &Wish, line: &RefCell<String>) -> Result<St
 /// Where all this happens.
 struct Place {
     copy: PathBuf,
-    target: PathBuf,
+    /// Where builds go that the same tools make of the sources themselves: dependencies may be there already.
+    loom: PathBuf,
+    miri: PathBuf,
+    tsan: PathBuf,
     scratch: PathBuf,
 }
 
@@ -279,7 +282,9 @@ impl Place {
         fs::create_dir_all(&scratch).map_err(named)?;
         Ok(Self {
             copy: root.join("copy"),
-            target: root.join("target"),
+            loom: workspace.target_for("loom"),
+            miri: workspace.target().to_owned(),
+            tsan: workspace.target_for("thread"),
             scratch,
         })
     }
@@ -345,7 +350,6 @@ impl Place {
     }
 
     fn loom(&self, job: &mut Job<'_>, crates: &[&Crate]) -> Result<Vec<Level>, String> {
-        let target = self.target.join("loom");
         let mut tests = Vec::new();
         for krate in crates.iter().filter(|krate| krate.has_models) {
             job.say(&format!("building the models of {}", krate.name));
@@ -362,7 +366,7 @@ impl Place {
             ];
             let build = Invocation::cargo(args)
                 .env("RUSTFLAGS", "--cfg pool_loom")
-                .env("CARGO_TARGET_DIR", &target)
+                .env("CARGO_TARGET_DIR", &self.loom)
                 .without("CARGO_ENCODED_RUSTFLAGS")
                 .in_dir(&self.copy);
             tests.extend(self.programs(job, &krate.name, &build, &[])?);
@@ -427,7 +431,6 @@ impl Place {
             job.say("SKIPPED: miri is not installed");
             return Ok(Vec::new());
         };
-        let target = self.target.join("miri");
         let mut tests = Vec::new();
         for krate in crates {
             job.say(&format!("building the tests of {} for Miri", krate.name));
@@ -447,7 +450,7 @@ impl Place {
                 ];
                 let invocation = Invocation::cargo_of(&nightly, args)
                     .env("MIRIFLAGS", flags)
-                    .env("CARGO_TARGET_DIR", &target)
+                    .env("CARGO_TARGET_DIR", &self.miri)
                     .in_dir(&self.copy);
                 tests.extend(self.tests(&Program {
                     krate: krate.name.clone(),
@@ -474,27 +477,20 @@ impl Place {
             );
             return Ok(Vec::new());
         };
-        let target = self.target.join("tsan");
         let mut tests = Vec::new();
         for krate in crates {
             job.say(&format!(
                 "building the tests of {} for ThreadSanitizer",
                 krate.name
             ));
-            let args = [
-                "test",
-                "-Zbuild-std",
-                "--target",
-                TARGET,
-                "--release",
-                "-p",
-                &krate.name,
-                "--tests",
-                "--no-run",
-            ];
-            let build = Invocation::cargo_of(&nightly, args)
+            let programs = super::sanitize::programs(&krate.name);
+            let args = format!(
+                "test -Zbuild-std --target {TARGET} --release -p {}{programs} --no-run",
+                krate.name
+            );
+            let build = Invocation::cargo_of(&nightly, &args)
                 .env("RUSTFLAGS", "-Zsanitizer=thread")
-                .env("CARGO_TARGET_DIR", &target)
+                .env("CARGO_TARGET_DIR", &self.tsan)
                 .without("CARGO_ENCODED_RUSTFLAGS")
                 .in_dir(&self.copy);
             tests.extend(self.programs(

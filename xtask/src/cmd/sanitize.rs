@@ -70,6 +70,15 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
 
+/// A crate's test programs that are of use under a sanitizer, as cargo wants to be told of them.
+pub(super) fn programs(krate: &str) -> String {
+    let suites = SUITES.iter().filter(|suite| suite.krate == krate);
+    suites
+        .flat_map(|suite| suite.programs)
+        .map(|program| format!(" --test {program}"))
+        .collect()
+}
+
 /// Both sanitizers over all crates.
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let here = cfg!(all(target_arch = "x86_64", target_os = "linux"));
@@ -80,14 +89,10 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             .into();
     };
     let one = |name: &'static str, suite: &Suite| {
-        let programs: String = suite
-            .programs
-            .iter()
-            .map(|program| format!(" --test {program}"))
-            .collect();
         let line = format!(
-            "test -Zbuild-std --target {TARGET} --release -p {}{programs} --",
-            suite.krate
+            "test -Zbuild-std --target {TARGET} --release -p {}{} --",
+            suite.krate,
+            programs(suite.krate)
         );
         let mut invocation = Invocation::cargo_of(&nightly, &line)
             .env("RUSTFLAGS", format!("-Zsanitizer={name}"))

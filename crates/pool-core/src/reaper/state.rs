@@ -9,7 +9,7 @@
 //! pool reads the note and starts another one. So a child that uses no pool gets no thread.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 
 use super::waiter::Waiter;
@@ -85,6 +85,15 @@ impl Shared {
     }
 }
 
+/// However the thread ends, nobody shall wait for a round that will not come.
+struct LastRound<'a>(&'a Shared);
+
+impl Drop for LastRound<'_> {
+    fn drop(&mut self) {
+        self.0.finish(u64::MAX);
+    }
+}
+
 /// A source, and who brought it.
 pub(super) type Source = (u64, Arc<dyn PressureSource>);
 
@@ -147,9 +156,8 @@ impl State {
             .name(name.to_owned())
             .spawn(move || {
                 IS_REAPER.set(true);
-                super::run(&theirs);
-                // Nobody shall wait for a round that will not come.
-                theirs.finish(u64::MAX);
+                let last = LastRound(&theirs);
+                super::run(last.0);
             })?;
         self.thread = Some((shared, thread));
         // ORDERING: Relaxed. A note; the lock orders what it is about.
@@ -251,9 +259,11 @@ pub(crate) fn restart_if_lost() {
 
 #[cold]
 fn restart() {
-    // Whoever has the lock starts it.
-    let Ok(mut state) = STATE.try_lock() else {
-        return;
+    let mut state = match STATE.try_lock() {
+        Ok(state) => state,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        // Whoever has the lock starts it.
+        Err(TryLockError::WouldBlock) => return,
     };
     // ORDERING: Relaxed. Also when there is no thread to be had: once is enough, or every slow operation would try.
     LOST.store(false, Ordering::Relaxed);
