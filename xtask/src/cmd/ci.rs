@@ -102,7 +102,7 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps.extend(workspace.crates().iter().map(test::long));
     steps.extend(demo::steps(workspace));
     steps.extend(server::steps());
-    steps.extend(verify::steps_of_ci(workspace));
+    steps.extend(verify::steps(workspace, false));
     steps.extend(bench::steps());
     steps
 }

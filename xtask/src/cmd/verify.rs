@@ -67,14 +67,6 @@ pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
     steps
 }
 
-/// What of it every change has to pass: not what takes longer than all the rest. That is a job of its own in the
-/// workflows.
-pub(super) fn steps_of_ci(workspace: &Workspace) -> Vec<Step> {
-    let mut steps = steps(workspace, false);
-    steps.retain(|step| step.name != "orderings");
-    steps
-}
-
 /// Whether planted bugs are noticed.
 pub(super) fn self_test() -> Step {
     Step::check("self-test", selftest::run)
