@@ -23,7 +23,8 @@ pub fn short(value: f64) -> String {
         v if v >= 1e4 => format!("{:.0} k", value / 1e3),
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
+        v if v >= 0.01 || v == 0.0 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
     }
 }
 
@@ -227,6 +228,12 @@ pub fn lines(about: &Lines<'_>, series: &[Series]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_figure_is_shortened_to_nothing() {
+        let shown = [0.0, 0.004_74, 0.05, 7.0, 12_345.0].map(short);
+        assert_eq!(shown, ["0.00", "0.0047", "0.05", "7.00", "12 k"]);
+    }
 
     #[test]
     fn ticks_are_round_and_inside() {

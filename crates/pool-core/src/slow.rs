@@ -359,8 +359,17 @@ impl<T, F> Pool<T, F> {
     }
 
     /// Drops what a change of generation took out of a shard.
+    #[inline]
     pub(crate) fn discard_outdated(&self, outdated: Outdated<T>) {
-        self.let_go(outdated.into_iter().flatten().flatten());
+        /// Apart: it is rare, and what it is made of is long.
+        #[cold]
+        fn discard<T, F>(pool: &Pool<T, F>, outdated: Outdated<T>) {
+            pool.let_go(outdated.into_iter().flatten().flatten());
+        }
+
+        if outdated.iter().any(Option::is_some) {
+            discard(self, outdated);
+        }
     }
 }
 
