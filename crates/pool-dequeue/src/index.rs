@@ -137,6 +137,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_largest_capacity_is_a_quarter_of_the_range() {
+        assert_eq!(MAX_CAPACITY as Word, INDEX_MASK / 4 + 1);
+    }
+
+    #[test]
+    fn an_empty_ring_begins_at_its_origin_modulo_the_range() {
+        for origin in [0, 1, 5, u32::MAX - 1, u32::MAX] {
+            let indices = Indices::empty_at(origin);
+            let expected = (u64::from(origin) % (u64::from(INDEX_MASK as u32) + 1)) as usize;
+            assert_eq!((indices.head(), indices.tail()), (expected, expected));
+        }
+    }
+
+    #[test]
     fn packing_round_trips_at_the_edges() {
         for head in [0, 1, INDEX_MASK / 2, INDEX_MASK - 1, INDEX_MASK] {
             for tail in [0, 1, INDEX_MASK / 2, INDEX_MASK - 1, INDEX_MASK] {
