@@ -17,8 +17,8 @@ pub(super) const COMMAND: Command = Command {
     name: "ci",
     usage: "[--changed] [--only TEXT] [--list]",
     about: "everything that a change has to pass",
-    details: "Ends with a table, and with a line `SKIPPED: tool: reason` for each check that this machine lacks a\n\
-        tool for. `.ci/run` installs what it can and then calls this. --changed chooses by package: those with changed\n\
+    details: "Ends with a table of the steps, a line `SKIPPED: tool: reason` for each check that this machine lacks a\n\
+        tool for, and the table of `verify`, which is a part of it. `.ci/run` installs what it can and then calls this. --changed chooses by package: those with changed\n\
         files, and all that are built on them; pages bring the steps that read pages. What all steps depend on\n\
         (the root manifest, the lock file, xtask itself) brings everything.",
     flags: &[
@@ -74,7 +74,13 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     }
     crate::print(&text);
-    Ok(runner::run(workspace, steps, Options::of(args)))
+    let options = Options::of(args);
+    Ok(runner::run_and_tell(
+        workspace,
+        steps,
+        options,
+        verify::table,
+    ))
 }
 
 /// A step's command line, or that it has none.

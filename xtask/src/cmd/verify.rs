@@ -205,9 +205,10 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// One row for each tool.
-fn table(done: &[Done]) -> String {
-    let mut text = "\n| tool | what it covered | count | result |\n|---|---|---|---|\n".to_owned();
+/// One row for each tool, as far as any of them has run.
+pub(super) fn table(done: &[Done]) -> String {
+    let head = "\n| tool | what it covered | count | result |\n|---|---|---|---|\n";
+    let mut text = String::new();
     for row in ROWS {
         let own: Vec<&Done> = done
             .iter()
@@ -233,6 +234,9 @@ fn table(done: &[Done]) -> String {
         let mut results: Vec<&str> = own.iter().map(|done| done.told().0).collect();
         results.sort_unstable();
         results.dedup();
+        if text.is_empty() {
+            text += head;
+        }
         text += &format!(
             "| {} | {} | {} | {} |\n",
             row.tool,
