@@ -18,9 +18,10 @@ pub(super) const COMMAND: Command = Command {
     usage: "[--changed] [--only TEXT] [--list]",
     about: "everything that a change has to pass",
     details: "Ends with a table of the steps, a line `SKIPPED: tool: reason` for each check that this machine lacks a\n\
-        tool for, and the table of `verify`, which is a part of it. `.ci/run` installs what it can and then calls this. --changed chooses by package: those with changed\n\
-        files, and all that are built on them; pages bring the steps that read pages. What all steps depend on\n\
-        (the root manifest, the lock file, xtask itself) brings everything.",
+        tool for, and the table of `verify`, which is a part of it. `.ci/run` installs what it can and calls this.\n\
+        --changed chooses by package: those with changed files, and all that are built on them; pages bring the\n\
+        steps that read pages. What all steps depend on (the root manifest, the lock file, xtask itself) brings\n\
+        everything.",
     flags: &[
         Flag {
             name: "--changed",
