@@ -106,7 +106,7 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps.extend(docs::steps(workspace));
     steps.extend(package::steps(workspace));
     steps.extend(deps::steps(workspace));
-    steps.extend(workspace.crates().iter().map(test::long));
+    steps.extend(workspace.crates().iter().filter_map(test::long));
     steps.extend(demo::steps(workspace));
     steps.extend(server::steps());
     steps.extend(verify::steps(workspace, false));
