@@ -11,12 +11,8 @@ use std::thread;
 use common::{below_the_wrap, scaled};
 use pool_chain::unbounded_at;
 
-/// Go's sizes: a million and more in its long mode, of which the release run does twice as many.
-const N: usize = if cfg!(debug_assertions) {
-    scaled(200_000 + 1000, 300)
-} else {
-    scaled((1 << 21) + 1000, 300)
-};
+/// No fewer than the two million of Go's long mode.
+const N: usize = scaled((1 << 21) + 1000, 300);
 const THREADS: usize = if cfg!(miri) { 4 } else { 10 };
 
 #[test]

@@ -9,13 +9,14 @@ use std::process::ExitCode;
 use super::{Command, lint};
 use crate::args::Args;
 use crate::counting;
+use crate::runner::{self, Options};
 use crate::step::{Invocation, Step};
 use crate::tools;
 use crate::workspace::Workspace;
 
 pub(super) const COMMAND: Command = Command {
     name: "bench",
-    usage: "[--quick | --report | --instructions | --counts]",
+    usage: "[--quick | --report | --instructions | --counts | --once]",
     about: "measure every layer against its rivals, and fail where a goal is missed",
     details: "",
     flags: &[],
@@ -39,6 +40,9 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         rest.retain(|given| given != word);
         rest.len() != before
     };
+    if chosen("--once") {
+        return Ok(runner::run(workspace, once(), Options::of(args)));
+    }
     let invocation = if chosen("--instructions") {
         Invocation::cargo(INSTRUCTIONS).in_dir(workspace.root())
     } else if chosen("--counts") {
@@ -60,16 +64,13 @@ fn counts(workspace: &Workspace) -> Result<Invocation, String> {
         .in_dir(&folder))
 }
 
-/// What of it CI checks: that everything works, and that no hot path has grown. Times are for quiet machines.
+/// Everything that measures.
+const PACKAGES: &str = "-p benches -p counts -p paths -p tally";
+
+/// What of it every change has to pass: that it builds, and that no hot path has grown. Times are for quiet machines.
 pub(super) fn steps() -> Vec<Step> {
-    let packages = "-p benches -p counts -p paths -p tally";
-    let mut steps = vec![
-        lint::clippy("clippy benches", &format!("{packages} --all-targets")),
-        Step::cargo(
-            "every benchmark once",
-            &format!("test --release {packages} --lib --bins --tests"),
-        )
-        .at_least(1),
+    vec![
+        lint::clippy("clippy benches", &format!("{PACKAGES} --all-targets")),
         instructions(),
         Step::check("counts", |job| {
             let invocation = counts(job.workspace)?.args(["--check"]);
@@ -77,7 +78,14 @@ pub(super) fn steps() -> Vec<Step> {
             Ok("the hot path needs nothing that is another core's".to_owned())
         })
         .on_failure("`cargo xtask bench --counts` counts everything"),
-    ];
+    ]
+}
+
+/// That everything which is measured works, with every rival. A job of its own in the workflow: the rivals take long to
+/// build.
+fn once() -> Vec<Step> {
+    let line = format!("test --release {PACKAGES} --lib --bins --tests");
+    let mut steps = vec![Step::cargo("every benchmark once", &line).at_least(1)];
     // The test of the benchmarks leaves Go out without failing.
     if !tools::has_go() {
         steps.push(Step::skip(
