@@ -196,10 +196,11 @@ const ROWS: &[Row] = &[
         tool: "orderings",
         covered: "each ordering and fence, one step weaker",
         count: |output| {
+            let line = last_line(output, "orderings:");
             vec![
-                (sum_before(output, "mutants,"), "mutants"),
-                (sum_before(output, "killed,"), "killed"),
-                (sum_before(output, "justified,"), "justified"),
+                (sum_before(line, "mutants,"), "mutants"),
+                (sum_before(line, "killed,"), "killed"),
+                (sum_before(line, "justified,"), "justified"),
             ]
         },
     },
