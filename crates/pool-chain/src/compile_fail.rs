@@ -181,4 +181,4 @@ mod values_outlive_what_was_detached {}
 /// let chain = pool_chain::raw::Chain::new();
 /// chain.push_head(1).unwrap();
 /// ```
-mod the_raw_head_is_unsafe {}
+mod unsafe_raw_head {}

@@ -268,7 +268,7 @@ mod values_outlive_the_ring {}
 /// let ring = pool_dequeue::raw::BoxedRing::boxed(4).unwrap();
 /// ring.push_head(1).unwrap();
 /// ```
-mod the_raw_head_is_unsafe {}
+mod unsafe_raw_head {}
 
 /// Lengths that an inline ring cannot have.
 ///
