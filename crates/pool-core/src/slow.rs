@@ -111,16 +111,7 @@ impl<T, F> Pool<T, F> {
         }
         if batch.len() != 0 {
             // A rotation has just revoked the cache.
-            let mut panics = Deferred::none();
-            panics.call(|| self.shelve(batch, 0));
-            if panics.is_due() {
-                panics.call(|| {
-                    item.take()
-                        .into_iter()
-                        .for_each(|item| self.shelve_one(item))
-                });
-            }
-            panics.resume();
+            item = self.shelve_beside(batch, 0, item);
         }
         Some((item?, event))
     }
@@ -251,21 +242,26 @@ impl<T, F> Pool<T, F> {
         };
         let mut batch = Batch::new();
         let parked = cache.spill(Self::batch_size(cache.room(self.policy.depth)), &mut batch);
-        let mut refused = cache.put(item).err();
-        if batch.len() != 0 {
-            let mut panics = Deferred::none();
-            panics.call(|| self.shelve(batch, parked));
-            if panics.is_due() {
-                panics.call(|| {
-                    refused
-                        .take()
-                        .into_iter()
-                        .for_each(|item| self.shelve_one(item))
-                });
-            }
-            panics.resume();
+        let refused = cache.put(item).err();
+        if batch.len() == 0 {
+            return refused;
         }
-        refused
+        self.shelve_beside(batch, parked, refused)
+    }
+
+    /// The same as `shelve` with an item in hand, which goes to a shard, too, if a hook or a destructor panics.
+    fn shelve_beside(&self, batch: Batch<T>, parked: usize, mut in_hand: Option<T>) -> Option<T> {
+        let mut panics = Deferred::none();
+        panics.call(|| self.shelve(batch, parked));
+        if panics.is_due() {
+            panics.call(|| {
+                if let Some(item) = in_hand.take() {
+                    self.shelve_one(item);
+                }
+            });
+        }
+        panics.resume();
+        in_hand
     }
 
     /// Puts a batch into a shard; its first `parked` items among the victims.
@@ -377,6 +373,7 @@ impl<T, F> Pool<T, F> {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use crate::batch::Batch;
     use crate::{DiscardReason, Pool};
 
     #[test]
@@ -425,5 +422,28 @@ mod tests {
         let discards = pool.stats().discards;
         assert_eq!(discards.by(DiscardReason::Aged), 2);
         assert_eq!(discards.by(DiscardReason::Contended), 4);
+    }
+
+    #[test]
+    fn what_is_in_hand_goes_by_the_rules_although_hooks_panic() {
+        let pool = Pool::builder(|| 0)
+            .max_shards(1)
+            .rotate_manually()
+            .on_discard(|_, reason| assert_ne!(reason, DiscardReason::Contended))
+            .build();
+        let claim = pool.shards.claim_any(0, || 1, 0);
+        assert!(claim.is_some());
+        let batch = || {
+            let mut batch = Batch::new();
+            assert!(batch.push(1).is_ok() && batch.push(2).is_ok());
+            batch
+        };
+        let told = catch_unwind(AssertUnwindSafe(|| pool.shelve_beside(batch(), 0, Some(3))));
+        assert!(told.is_err());
+        assert_eq!(pool.stats().discards.by(DiscardReason::Contended), 3);
+        // Without a panic it stays in hand.
+        drop(claim);
+        assert_eq!(pool.shelve_beside(batch(), 0, Some(3)), Some(3));
+        assert_eq!(pool.stats().idle, 2);
     }
 }
