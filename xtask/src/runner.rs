@@ -12,9 +12,6 @@ use crate::args::Args;
 use crate::step::{Action, Invocation, Step};
 use crate::workspace::Workspace;
 
-/// A program that runs longer than this is stopped, unless someone is watching: code without locks
-/// fails by spinning for ever, too.
-const TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// How often a run that nobody watches says that it is still alive.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How much of a failed step's output is printed.
@@ -309,7 +306,7 @@ impl<'w> Job<'w> {
         let mut child = self
             .spawn(invocation)
             .map_err(|error| format!("cannot run {program}: {error}"))?;
-        let status = self.wait(&mut child, begin)?;
+        let status = self.wait(&mut child, begin, invocation.limit)?;
         let text = self.printed_from(begin);
         if !status.success() {
             return Err(format!(
@@ -357,7 +354,12 @@ impl<'w> Job<'w> {
     }
 
     /// Waits for the end, showing that time passes and, if wanted, what is printed.
-    fn wait(&mut self, child: &mut Child, begin: u64) -> Result<ExitStatus, String> {
+    fn wait(
+        &mut self,
+        child: &mut Child,
+        begin: u64,
+        limit: Duration,
+    ) -> Result<ExitStatus, String> {
         let begun = Instant::now();
         let mut beat = begun;
         let mut shown = begin;
@@ -383,9 +385,9 @@ impl<'w> Job<'w> {
                     beat = Instant::now();
                     println!("{} … {}", self.title, seconds(self.started.elapsed()));
                 }
-                if begun.elapsed() >= TIME_LIMIT {
+                if begun.elapsed() >= limit {
                     stop(child);
-                    return Err(format!("stopped after {}: it hangs", seconds(TIME_LIMIT)));
+                    return Err(format!("stopped after {}: it hangs", seconds(limit)));
                 }
             }
             std::thread::sleep(nap);

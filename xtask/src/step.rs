@@ -4,8 +4,15 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitCode};
+use std::time::Duration;
 
 use crate::runner::Job;
+
+/// A program that runs longer than this is stopped, unless someone is watching: code without locks
+/// fails by spinning for ever, too.
+const TIME_LIMIT: Duration = Duration::from_secs(10 * 60);
+/// The same for what is meant to take hours. A little less than code hosts grant, so that it is us who tell.
+pub(crate) const HOURS: Duration = Duration::from_secs(350 * 60);
 
 /// One line of the summary.
 pub(crate) struct Step {
@@ -172,6 +179,14 @@ impl Step {
         }
         self
     }
+
+    /// Gives the step's program more time than others.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        if let Action::Run(invocation) = &mut self.action {
+            invocation.limit = limit;
+        }
+        self
+    }
 }
 
 /// A program to run.
@@ -187,6 +202,8 @@ pub(crate) struct Invocation {
     pub(crate) dir: Option<PathBuf>,
     /// How many tests it has to run.
     pub(crate) at_least: Option<usize>,
+    /// When it is stopped if nobody is watching.
+    pub(crate) limit: Duration,
 }
 
 impl Invocation {
@@ -198,6 +215,7 @@ impl Invocation {
             env: Vec::new(),
             dir: None,
             at_least: None,
+            limit: TIME_LIMIT,
         }
     }
 
@@ -234,6 +252,12 @@ impl Invocation {
     /// Removes a variable.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.env.push((name.to_owned(), None));
+        self
+    }
+
+    /// Gives it more time than others.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 

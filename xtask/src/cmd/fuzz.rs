@@ -1,11 +1,13 @@
 //! `fuzz`: sequences of operations that a coverage-guided fuzzer thinks up, and the replay of those worth keeping.
 
+use std::cell::Cell;
 use std::process::{Command as Process, ExitCode};
+use std::rc::Rc;
 
 use super::Command;
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
-use crate::step::{Invocation, Step};
+use crate::step::{HOURS, Invocation, Step};
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -48,10 +50,11 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     if seconds.parse::<u32>().is_err() {
         return Err(format!("--seconds {seconds} is no number"));
     }
+    let tried = Rc::new(Cell::new(0));
     let steps = match tools::toolchain("nightly") {
         Some(nightly) if tools::has_subcommand("fuzz") => chosen
             .iter()
-            .map(|target| step(workspace, &nightly, target, seconds))
+            .map(|target| step(workspace, &nightly, target, seconds, &tried))
             .collect(),
         _ => vec![Step::skip(
             "fuzz",
@@ -59,11 +62,20 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
             "`cargo install cargo-fuzz` gets it, and it needs a nightly toolchain",
         )],
     };
-    Ok(runner::run(workspace, steps, Options::of(args)))
+    let code = runner::run(workspace, steps, Options::of(args));
+    println!("fuzz: {} inputs, new ones and old", tried.get());
+    Ok(code)
 }
 
 /// Fuzzes one target from the corpus that is checked in, and from what earlier runs found.
-fn step(workspace: &Workspace, nightly: &str, target: &'static str, seconds: &str) -> Step {
+fn step(
+    workspace: &Workspace,
+    nightly: &str,
+    target: &'static str,
+    seconds: &str,
+    tried: &Rc<Cell<u64>>,
+) -> Step {
+    let tried = tried.clone();
     let (found, fuzz) = (
         workspace.target().join("xtask").join("fuzz").join(target),
         workspace.root().join("fuzz"),
@@ -75,14 +87,23 @@ fn step(workspace: &Workspace, nightly: &str, target: &'static str, seconds: &st
         .args([format!("-max_total_time={seconds}")])
         .args([format!("-max_len={LONGEST}")])
         .in_dir(&fuzz)
+        .within(HOURS)
         .env("CARGO_TARGET_DIR", workspace.target_for("fuzz"));
     Step::check(format!("fuzz {target}"), move |job| {
         std::fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
         let text = job.run(&run)?;
-        let done = text.lines().rev().find(|line| line.starts_with("Done "));
-        done.map(str::to_owned).ok_or_else(|| "the fuzzer did not say that it is done".to_owned())
+        let (line, runs) = done(&text).ok_or("the fuzzer did not say that it is done")?;
+        tried.set(tried.get() + runs);
+        Ok(line.to_owned())
     })
     .on_failure("the input is below fuzz/artifacts; put it into fuzz/corpus, and `cargo xtask fuzz --replay` repeats it")
+}
+
+/// The fuzzer's last word, `Done 5000 runs in 61 second(s)`, and the runs.
+fn done(text: &str) -> Option<(&str, u64)> {
+    let line = text.lines().rev().find(|line| line.starts_with("Done "))?;
+    let runs = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some((line, runs))
 }
 
 /// Its last line is that of the program.
@@ -98,4 +119,17 @@ fn replay(workspace: &Workspace) -> Result<ExitCode, String> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::done;
+
+    #[test]
+    fn the_fuzzers_last_word_is_read() {
+        let line = "Done 5000 runs in 61 second(s)";
+        let printed = format!("#5000 DONE cov: 12\n{line}\n");
+        assert_eq!(done(&printed), Some((line, 5000)));
+        assert_eq!(done("==1== ERROR: libFuzzer"), None);
+    }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::{Command, lint};
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
-use crate::step::Step;
+use crate::step::{HOURS, Step};
 use crate::workspace::{Crate, Workspace};
 
 pub(super) const COMMAND: Command = Command {
@@ -84,13 +84,18 @@ pub(super) fn lint(workspace: &Workspace) -> Option<Step> {
 
 fn step(workspace: &Workspace, name: &str, bound: &str, filter: &[OsString]) -> Step {
     let line = format!("test -p {name} --release --features loom --test loom -- --show-output");
-    with_loom(
+    let step = with_loom(
         Step::cargo(format!("loom {name}"), &line).args(filter),
         workspace,
     )
     .env("LOOM_MAX_PREEMPTIONS", bound)
     .at_least(1)
-    .on_failure("docs/TESTING.md says how to replay one interleaving")
+    .on_failure("docs/TESTING.md says how to replay one interleaving");
+    if bound == PREEMPTIONS {
+        step
+    } else {
+        step.within(HOURS)
+    }
 }
 
 /// Sets the model checker's flags, and removes the variables that make a run that was cut short pass.

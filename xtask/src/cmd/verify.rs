@@ -6,7 +6,7 @@ use super::{Command, asm, loom, miri, sanitize};
 use crate::args::{Args, Flag};
 use crate::runner::{self, Done, Options};
 use crate::selftest;
-use crate::step::{Invocation, Step};
+use crate::step::{HOURS, Invocation, Step};
 use crate::workspace::Workspace;
 
 pub(super) const COMMAND: Command = Command {
@@ -64,6 +64,9 @@ pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
     steps.extend(miri::steps(workspace, deep));
     steps.extend(sanitize::steps(workspace));
     steps.extend(own(deep));
+    if deep {
+        steps = steps.into_iter().map(|step| step.within(HOURS)).collect();
+    }
     steps
 }
 
