@@ -199,3 +199,12 @@ fn limits() {
         }
     }
 }
+
+/// What thieves take while a batch is pushed makes room for the rest of it.
+#[test]
+fn room_made_meanwhile() {
+    let (mut producer, consumer) = with_limit(4);
+    producer.push_head_batch(0..2);
+    let values = (2..20).inspect(|value| assert_eq!(consumer.pop_tail(), Some(value - 2)));
+    assert_eq!(producer.push_head_batch(values), 18);
+}

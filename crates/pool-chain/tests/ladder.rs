@@ -77,6 +77,26 @@ fn batches() {
     });
 }
 
+/// What a batch says that is left of it is neither too much nor too little, over the borders between rings.
+#[test]
+fn lengths_of_head_batches() {
+    const ITEMS: usize = scaled(1000, 100);
+    with_chains(|mut producer, _consumer| {
+        assert_eq!(producer.pop_head_batch(5).size_hint(), (0, Some(0)));
+        producer.push_head_batch(0..ITEMS);
+        let mut batch = producer.pop_head_batch(ITEMS / 2);
+        assert_ne!(batch.size_hint().0, 0, "some are claimed already");
+        for left in (0..=ITEMS / 2).rev() {
+            let (least, most) = batch.size_hint();
+            assert!(
+                least <= left && most == Some(left),
+                "{least} {left} {most:?}"
+            );
+            assert_eq!(batch.next().is_some(), left != 0);
+        }
+    });
+}
+
 /// `len` and `is_empty` follow every operation.
 #[test]
 fn is_empty() {

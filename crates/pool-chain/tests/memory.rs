@@ -203,6 +203,29 @@ fn shrink_with_values_left() {
     assert_given_back(before);
 }
 
+/// The owner's batch keeps the older ring that it is in, though others have emptied and unlinked it; then that goes.
+#[test]
+fn a_head_batch_keeps_an_older_ring() {
+    const SIZE: usize = SLACK;
+    let _alone = alone();
+    let collect = || (0..8).for_each(|_| Chain::<u8>::new().collect());
+    let (mut producer, consumer) = unbounded();
+    for _ in 0..=FIRST_CAPACITY {
+        producer.push_head([1u8; SIZE]);
+    }
+    let both = producer.capacity();
+    assert!(producer.pop_head().is_some());
+    let batch = producer.pop_head_batch(2);
+    while consumer.pop_tail().is_some() {}
+    assert_eq!(consumer.capacity(), both - FIRST_CAPACITY);
+    collect();
+    let before = live();
+    drop(batch);
+    collect();
+    let freed = before - live();
+    assert!(freed >= FIRST_CAPACITY * SIZE, "{freed} bytes");
+}
+
 /// Without a call, too: after a burst, light use brings the chain back.
 #[test]
 fn light_use_shrinks() {
