@@ -1,11 +1,23 @@
 //! `mutants`: whether the tests notice when the plain logic is changed. The orderings are the business of
 //! `orderings`.
+//!
+//! A build of all tests for every change would take days. So a change meets first the unit tests and the few test
+//! programs that are about its file; what these let pass meets the whole suite. All of it happens in one copy of the
+//! crates with one target folder, so that each change builds only what it touches.
+//!
+//! What is left out is what models and `orderings` look after, where a changed program may hang as well as fail, or fail
+//! in some schedules only: everything with atomics that threads agree by (`raw`, `slot`, `node`, `reclaim`, `backend`,
+//! `value`, `reader`, `cache`, `shard`, `shards`, `slow`, `rotation`, `table`, `thread`, `recent`, `pool`, `barrier`), and
+//! the reaper's thread and those who wait (`reaper/mod.rs`, `state.rs`, `waiter.rs`, `env`). Of the rest, `sync` is the
+//! models' own, and in `guard` and the ring's `handle` there is nothing to change that would build.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command as Process, ExitCode, Stdio};
 
 use super::Command;
 use crate::args::Args;
+use crate::copy::Tree;
 use crate::orderings::allowed::{self, Entry};
 use crate::runner::{self, Job, Options};
 use crate::step::Step;
@@ -27,41 +39,119 @@ pub(super) const COMMAND: Command = Command {
 /// The list of changes that may go unnoticed.
 const ALLOWED: &str = "docs/mutants-allowed.txt";
 
-/// The files without protocols of their own, by crate. What the rest does is checked by models and tools, under
-/// which a changed program may hang as well as fail.
-const FILES: &[(&str, &[&str])] = &[
-    ("pool-dequeue", &["index.rs", "error.rs", "inline.rs"]),
-    ("pool-chain", &["error.rs", "batch.rs", "detached.rs"]),
-    ("atomic-value", &["error.rs"]),
-    (
+/// How many seconds the few tests may run, and the whole suite. What hangs is noticed.
+const SECONDS: [&str; 2] = ["60", "900"];
+
+/// Files of plain logic.
+struct Group {
+    krate: &'static str,
+    files: &'static [&'static str],
+    /// The test programs that see a change of them first, after the unit tests.
+    tests: &'static [&'static str],
+}
+
+const fn group(
+    krate: &'static str,
+    files: &'static [&'static str],
+    tests: &'static [&'static str],
+) -> Group {
+    Group {
+        krate,
+        files,
+        tests,
+    }
+}
+
+const GROUPS: &[Group] = &[
+    group(
+        "pool-dequeue",
+        &["index.rs", "error.rs", "inline.rs"],
+        &["capacity", "types", "values", "panics", "ladder"],
+    ),
+    group(
+        "pool-chain",
+        &["error.rs", "batch.rs", "detached.rs", "handle.rs"],
+        &["items", "raw", "memory", "panics", "ladder"],
+    ),
+    group(
+        "atomic-value",
+        &["error.rs", "any.rs"],
+        &["any", "value", "user_code"],
+    ),
+    group(
         "pool-core",
-        &["policy.rs", "clock.rs", "batch.rs", "stats.rs"],
+        &["policy.rs", "discard.rs"],
+        &["builder", "budgets", "time", "reaper", "panics"],
+    ),
+    group(
+        "pool-core",
+        &[
+            "stats.rs",
+            "budget.rs",
+            "usage.rs",
+            "presets.rs",
+            "export.rs",
+        ],
+        &["stats", "budgets", "builder", "presets", "insight"],
+    ),
+    group(
+        "pool-core",
+        &["buffers.rs", "clock.rs"],
+        &["buffers", "time"],
+    ),
+    group(
+        "pool-core",
+        &["batch.rs", "deferred.rs", "moves.rs"],
+        &["items", "panics"],
+    ),
+    group("pool-core", &["chaos.rs"], &["chaos"]),
+    group(
+        "pool-core",
+        &[
+            "reaper/decay.rs",
+            "reaper/round.rs",
+            "reaper/trim.rs",
+            "registry.rs",
+        ],
+        &["reaper", "budgets", "registry"],
+    ),
+    group(
+        "pool-core",
+        &[
+            "pressure/cgroup.rs",
+            "pressure/files.rs",
+            "pressure/mod.rs",
+            "pressure/psi.rs",
+            "pressure/systemd.rs",
+        ],
+        &["pressure", "reaper"],
     ),
 ];
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let chosen = args.choose("crate", &workspace.names())?;
-    let steps = FILES
+    let steps = workspace
+        .crates()
         .iter()
-        .filter(|(krate, _)| chosen.contains(krate))
-        .map(|(krate, files)| step(krate, files))
+        .filter(|krate| chosen.contains(&krate.name.as_str()))
+        .map(|krate| step(&krate.name, krate.optional_features()))
         .collect();
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
 
-fn step(krate: &'static str, files: &'static [&'static str]) -> Step {
+fn step(krate: &str, features: Option<String>) -> Step {
     let name = format!("mutants {krate}");
     if !tools::has_subcommand("mutants") {
         let reason = "not installed: cargo install cargo-mutants --locked";
         return Step::skip(name, "cargo-mutants", reason);
     }
-    Step::check(name, move |job| check(job, krate, files))
+    let krate = krate.to_owned();
+    Step::check(name, move |job| check(job, &krate, features.as_deref()))
         .on_failure("write the test that is missing, or argue in docs/mutants-allowed.txt why there can be none")
 }
 
-fn check(job: &mut Job<'_>, krate: &str, files: &[&str]) -> Result<String, String> {
-    let root = job.workspace.root();
-    let text = workspace::read(&root.join(ALLOWED))?;
+fn check(job: &mut Job<'_>, krate: &str, features: Option<&str>) -> Result<String, String> {
+    let text = workspace::read(&job.workspace.root().join(ALLOWED))?;
     let form = |words: &str| {
         words
             .contains(".rs: ")
@@ -69,43 +159,55 @@ fn check(job: &mut Job<'_>, krate: &str, files: &[&str]) -> Result<String, Strin
             .ok_or("`FILE: CHANGE`")
     };
     let allowed = allowed::list(&text, form).map_err(|error| format!("{ALLOWED}: {error}"))?;
-    let output = job.workspace.target_for("mutants").join(krate);
-    std::fs::create_dir_all(&output).map_err(|error| format!("{}: {error}", output.display()))?;
-    let mut command = Process::new("cargo");
-    command
-        .args([
-            "mutants",
-            "--no-shuffle",
-            "--colors",
-            "never",
-            "--package",
-            krate,
-        ])
-        .arg("--output")
-        .arg(&output)
-        // Every tree has a target folder of its own, or the trees would throw out each other's builds.
-        .env_remove("CARGO_TARGET_DIR")
-        .current_dir(root)
-        .stdin(Stdio::null());
-    for file in files {
-        command.args(["--file", &format!("crates/{krate}/src/{file}")]);
+    let folder = job.workspace.target_for("mutants");
+    Tree::read(job.workspace)?.write(&folder.join("copy"))?;
+    let mutants = |files: &[&str], seconds: &str| {
+        let mut command = Process::new("cargo");
+        command
+            .args(["mutants", "--in-place", "--no-shuffle", "--no-times"])
+            .args(["--caught", "--unviable", "--colors", "never"])
+            .args(["--package", krate, "--timeout", seconds])
+            .args(
+                files
+                    .iter()
+                    .map(|file| format!("--file={}", path(krate, file))),
+            )
+            .args(features.map(|features| format!("--features={features}")));
+        command
+    };
+    let groups = || GROUPS.iter().filter(|group| group.krate == krate);
+
+    let mut found = Found::default();
+    for group in groups() {
+        let mut command = mutants(group.files, SECONDS[0]);
+        // To builds, too: what stands behind `--` is for test runs alone.
+        command.arg("--cargo-arg=--lib");
+        command.args(
+            group
+                .tests
+                .iter()
+                .map(|test| format!("--cargo-arg=--test={test}")),
+        );
+        tally(job, &folder, command, &mut found)?;
     }
-    let run = command
-        .output()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    job.note(&String::from_utf8_lossy(&run.stdout));
-    job.note(&String::from_utf8_lossy(&run.stderr));
-    // 2 says that something went unnoticed, 3 that a test ran into its time limit.
-    if !matches!(run.status.code(), Some(0 | 2 | 3)) {
-        return Err(format!("cargo mutants: {}", run.status));
+    if !found.missed.is_empty() {
+        job.say("what is left, before all tests:");
+        // From here cargo-mutants goes on.
+        let caught = folder.join("mutants.out/caught.txt");
+        let done = [&*found.noticed, &found.unbuildable].concat().join("\n");
+        std::fs::write(&caught, done).map_err(|error| format!("{}: {error}", caught.display()))?;
+        found.missed.clear();
+        let files: Vec<_> = groups().flat_map(|group| group.files).copied().collect();
+        let mut command = mutants(&files, SECONDS[1]);
+        command.arg("--iterate");
+        tally(job, &folder, command, &mut found)?;
     }
-    let found = Found::read(&output.join("mutants.out"))?;
-    let complaints = complaints(&found, &allowed, krate, files);
+    let complaints = complaints(&found, &allowed, krate);
+    let [missed, noticed, unbuildable] =
+        [&found.missed, &found.noticed, &found.unbuildable].map(Vec::len);
     let told = format!(
-        "{} changes, {} noticed, {} allowed",
-        found.noticed.len() + found.missed.len(),
-        found.noticed.len(),
-        found.missed.len()
+        "{} changes, {unbuildable} do not build, {noticed} noticed, {missed} not",
+        missed + noticed + unbuildable
     );
     if complaints.is_empty() {
         Ok(told)
@@ -115,58 +217,102 @@ fn check(job: &mut Job<'_>, krate: &str, files: &[&str]) -> Result<String, Strin
     }
 }
 
-/// What became of the changes, by their names.
+fn path(krate: &str, file: &str) -> String {
+    format!("crates/{krate}/src/{file}")
+}
+
+/// Runs cargo-mutants in the copy, and tells what becomes of each change as soon as it is known.
+fn tally(
+    job: &mut Job<'_>,
+    folder: &Path,
+    mut command: Process,
+    found: &mut Found,
+) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("cannot run cargo: {error}");
+    let mut child = command
+        .arg("--output")
+        .arg(folder)
+        .current_dir(folder.join("copy"))
+        .env("CARGO_TARGET_DIR", folder.join("build"))
+        .env("CARGO_PROFILE_DEV_DEBUG", "none")
+        // Four times as fast here: a change touches little.
+        .env("CARGO_INCREMENTAL", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let (mut count, mut all) = (0, "?".to_owned());
+    let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
+    for line in lines.into_iter().flatten() {
+        let line = line.map_err(failed)?;
+        if found.enter(&line) {
+            count += 1;
+            job.say(&format!("{count} of {all}: {line}"));
+        } else {
+            job.say(&line);
+            if let Some(number) = line.strip_prefix("Found ") {
+                all = number.split(' ').next().unwrap_or_default().to_owned();
+            }
+        }
+    }
+    let status = child.wait().map_err(failed)?;
+    // 2 says that something went unnoticed, 3 that a test ran into its time limit.
+    match status.code() {
+        Some(0 | 2 | 3) if count != 0 => Ok(()),
+        _ => Err(format!("cargo mutants: {status} after {count} changes")),
+    }
+}
+
+/// What became of the changes.
 #[derive(Debug, Default)]
 struct Found {
-    missed: Vec<String>,
+    unbuildable: Vec<String>,
     /// By a test that failed, or that had to be stopped.
     noticed: Vec<String>,
+    missed: Vec<String>,
 }
 
 impl Found {
-    fn read(folder: &Path) -> Result<Self, String> {
-        let names = |file: &str| -> Result<Vec<String>, String> {
-            let text = workspace::read(&folder.join(file))?;
-            Ok(text.lines().filter_map(name).collect())
+    /// Enters a change by what cargo-mutants says of it; says whether the line is of that kind.
+    fn enter(&mut self, line: &str) -> bool {
+        let Some((fate, change)) = line.split_once(' ') else {
+            return false;
         };
-        let mut noticed = names("caught.txt")?;
-        noticed.extend(names("timeout.txt")?);
-        let missed = names("missed.txt")?;
-        if missed.is_empty() && noticed.is_empty() {
-            return Err("nothing was changed".to_owned());
-        }
-        Ok(Self { missed, noticed })
+        let list = match fate {
+            "unviable" => &mut self.unbuildable,
+            "caught" | "TIMEOUT" => &mut self.noticed,
+            "MISSED" => &mut self.missed,
+            _ => return false,
+        };
+        list.push(change.trim().to_owned());
+        true
     }
 }
 
 /// A change's name, without the line and the column, which come and go.
-fn name(line: &str) -> Option<String> {
-    let (place, change) = line.split_once(": ")?;
+fn name(change: &str) -> Option<String> {
+    let (place, what) = change.split_once(": ")?;
     let file = place.split(':').next()?;
-    Some(format!("{file}: {change}"))
+    Some(format!("{file}: {what}"))
 }
 
 /// What is wrong. One name may stand for several changes; an entry is right while one of them goes unnoticed.
-fn complaints(found: &Found, allowed: &[Entry], krate: &str, files: &[&str]) -> Vec<String> {
+fn complaints(found: &Found, allowed: &[Entry], krate: &str) -> Vec<String> {
+    let names =
+        |changes: &[String]| -> Vec<_> { changes.iter().filter_map(|it| name(it)).collect() };
+    let (missed, noticed) = (names(&found.missed), names(&found.noticed));
     let listed = |name: &&String| allowed.iter().any(|entry| entry.key == **name);
-    let mut complaints: Vec<String> = found
-        .missed
+    let mut complaints: Vec<String> = missed
         .iter()
         .filter(|name| !listed(name))
         .map(|name| format!("no test notices, and no reason is given: {name}"))
         .collect();
-    let ours = |entry: &&Entry| {
-        files.iter().any(|file| {
-            entry
-                .key
-                .starts_with(&format!("crates/{krate}/src/{file}: "))
-        })
-    };
+    let ours = |entry: &&Entry| entry.key.starts_with(&path(krate, ""));
     for entry in allowed.iter().filter(ours) {
-        if found.missed.contains(&entry.key) {
+        if missed.contains(&entry.key) {
             continue;
         }
-        let why = if found.noticed.contains(&entry.key) {
+        let why = if noticed.contains(&entry.key) {
             "a test notices what the list allows"
         } else {
             "there is no such change"
@@ -181,6 +327,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lines_are_told_apart() {
+        let mut found = Found::default();
+        for (line, is_change) in [
+            ("Found 5 mutants to test", false),
+            ("ok       Unmutated baseline", false),
+            ("caught   crates/x/src/a.rs:1:2: replace a", true),
+            ("TIMEOUT  crates/x/src/a.rs:1:2: replace b", true),
+            ("MISSED   crates/x/src/a.rs:1:2: replace c", true),
+            ("unviable crates/x/src/a.rs:1:2: replace d", true),
+            ("", false),
+        ] {
+            assert_eq!(found.enter(line), is_change, "{line}");
+        }
+        let counts = [&found.unbuildable, &found.noticed, &found.missed].map(Vec::len);
+        assert_eq!(counts, [1, 2, 1]);
+        assert_eq!(found.missed[0], "crates/x/src/a.rs:1:2: replace c");
+    }
+
+    #[test]
     fn names_have_no_line() {
         assert_eq!(
             name("crates/x/src/a.rs:12:5: replace f -> u32 with 0").as_deref(),
@@ -191,11 +356,15 @@ mod tests {
 
     #[test]
     fn the_list_and_the_tests_are_compared() {
-        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let [a, b, c] = ["a", "b", "c"].map(|name| format!("crates/x/src/y.rs: replace {name}"));
+        let places = |names: &[&str]| {
+            let place = |name: &&str| name.replace(".rs: ", ".rs:1:2: ");
+            names.iter().map(place).collect()
+        };
         let found = Found {
-            missed: own(&[&a, &b]),
-            noticed: own(&[&b, &c]),
+            unbuildable: Vec::new(),
+            missed: places(&[&a, &b]),
+            noticed: places(&[&b, &c]),
         };
         let list = |keys: &[&str]| -> Vec<Entry> {
             let entry = |key: &&str| Entry {
@@ -205,23 +374,31 @@ mod tests {
             };
             keys.iter().map(entry).collect()
         };
-        let complaints = |keys: &[&str]| super::complaints(&found, &list(keys), "x", &["y.rs"]);
+        let complaints = |keys: &[&str]| super::complaints(&found, &list(keys), "x");
         assert_eq!(complaints(&[&a, &b]), [""; 0]);
         assert!(complaints(&[&a])[0].starts_with("no test notices"));
         assert!(complaints(&[&a, &b, &c])[0].contains("a test notices what"));
         let gone = "crates/x/src/y.rs: replace gone";
         assert!(complaints(&[&a, &b, gone])[0].contains("no such change"));
-        let other = "crates/x/src/other.rs: replace d";
+        let other = "crates/other/src/y.rs: replace d";
         assert_eq!(complaints(&[&a, &b, other]), [""; 0]);
     }
 
     #[test]
-    fn the_files_are_there() {
+    fn the_files_and_the_tests_are_there() {
         let workspace = Workspace::find().unwrap();
-        for (krate, files) in FILES {
-            let src = workspace.krate(krate).unwrap().dir.join("src");
-            for file in *files {
-                assert!(src.join(file).exists(), "{krate}: {file}");
+        for group in GROUPS {
+            let dir = &workspace.krate(group.krate).unwrap().dir;
+            for file in group.files {
+                assert!(
+                    dir.join("src").join(file).exists(),
+                    "{}: {file}",
+                    group.krate
+                );
+            }
+            for test in group.tests {
+                let file = dir.join("tests").join(test).with_extension("rs");
+                assert!(file.exists(), "{}: {test}", group.krate);
             }
         }
     }
