@@ -279,3 +279,18 @@ impl<T, F: Fn() -> T> Pool<T, F> {
         }
     }
 }
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_pool_with_limits_keeps_accounts() {
+        let none = || Limits::<u8>::NONE;
+        assert!(!none().any());
+        let max_idle = 1;
+        assert!(Limits { max_idle, ..none() }.any());
+        let weight: Option<WeightHook<u8>> = Some(Box::new(|_| 1));
+        assert!(Limits { weight, ..none() }.any());
+    }
+}

@@ -165,14 +165,9 @@ impl<T> Policy<T> {
 
 /// How many items of a type a thread cache holds unless told: fewer of large ones, none of huge ones.
 const fn default_depth<T>() -> usize {
-    let by_size = match size_of::<T>() {
-        0 => DEFAULT_DEPTH,
-        size => DEFAULT_DEPTH_BYTES / size,
-    };
-    if by_size < DEFAULT_DEPTH {
-        by_size
-    } else {
-        DEFAULT_DEPTH
+    match DEFAULT_DEPTH_BYTES.checked_div(size_of::<T>()) {
+        Some(fewer @ 0..DEFAULT_DEPTH) => fewer,
+        _ => DEFAULT_DEPTH,
     }
 }
 

@@ -61,6 +61,21 @@ fn thread_caches() {
     }
 }
 
+/// Unasked, a thread holds 128 items, and of larger ones as many as fit into 8 KiB.
+#[test]
+fn thread_caches_by_size() {
+    fn check<const SIZE: usize>(depth: usize) {
+        let pool = format!("{:?}", Pool::<[u8; SIZE]>::new(|| [0; SIZE]));
+        assert!(pool.contains(&format!("thread_cache: {depth},")), "{pool}");
+    }
+    check::<0>(128);
+    check::<1>(128);
+    check::<64>(128);
+    check::<65>(126);
+    check::<8192>(1);
+    check::<8193>(0);
+}
+
 #[test]
 fn shards() {
     for given in [0, MAX_SHARDS + 1, 1 << 20, usize::MAX - 1, usize::MAX] {
