@@ -425,6 +425,16 @@ mod tests {
     }
 
     #[test]
+    fn what_all_sizes_let_go_of_is_told() {
+        let pool = BufferPool::new();
+        pool.put(Vec::with_capacity(100));
+        pool.put(Vec::with_capacity(5000));
+        assert_eq!(pool.released(), 0);
+        pool.empty();
+        assert_eq!((pool.released(), pool.stats().idle), (2, 0));
+    }
+
+    #[test]
     fn depths() {
         let kib = 1024;
         let sizes = [

@@ -87,6 +87,26 @@ fn a_pool_weighs_no_more_than_it_may() {
     });
 }
 
+/// What fits into an empty pool takes the place of victims, of all if need be; what does not takes nobody's.
+#[test]
+fn what_fits_alone_takes_the_place_of_victims() {
+    let pool = by_capacity(Pool::builder(|| buffer(0)))
+        .thread_cache(0)
+        .rotate_manually()
+        .max_weight(1000)
+        .build();
+    pool.put(buffer(400));
+    pool.put(buffer(500));
+    pool.rotate();
+    pool.put(buffer(1001));
+    assert_eq!((pool.stats().idle, pool.stats().weight), (2, 900));
+    pool.put(buffer(1000));
+    let stats = pool.stats();
+    assert_eq!((stats.idle, stats.weight), (1, 1000));
+    assert_eq!(stats.discards.by(DiscardReason::Aged), 2);
+    assert_eq!(stats.discards.by(DiscardReason::OverBudget), 1);
+}
+
 /// Whichever way items leave, the accounts come out even.
 #[test]
 #[cfg_attr(
@@ -262,6 +282,23 @@ fn time_goes_on() {
     (0..10_000).for_each(|_| drop(counted.get()));
     let turns = counted.stats().generation;
     assert!((8..=20).contains(&turns), "{turns}");
+}
+
+/// A put looks at the clock when its cache has no room, and only then. Here every look turns.
+#[test]
+fn puts_look_when_the_cache_is_full() {
+    let pool = Pool::builder(|| 0u8)
+        .max_idle(100)
+        .thread_cache(8)
+        .rotate_manually()
+        .rotate_after(1)
+        .build();
+    for put in 1..=8 {
+        pool.put(put);
+        assert_eq!(pool.stats().generation, 1, "there was no cache, then room");
+    }
+    pool.put(9);
+    assert_eq!(pool.stats().generation, 2);
 }
 
 /// The weight hook panics at its every call: the accounts stay whole but for the weight that nobody knows.

@@ -146,6 +146,7 @@ impl<T, F> Pool<T, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Recycle;
 
     #[test]
     fn the_curve_falls_from_all_to_none() {
@@ -176,5 +177,20 @@ mod tests {
         assert_eq!(curve.start(0, 8), 8);
         assert_eq!(curve.start(1, 2), 2);
         assert_eq!(curve.start(usize::MAX, 4), 4);
+    }
+
+    #[test]
+    fn what_was_let_go_of_is_told_whatever_the_reason() {
+        let refuse = |item: &mut u8| match *item {
+            0 => Recycle::Discard,
+            _ => Recycle::Keep,
+        };
+        let pool = Pool::builder(|| 1u8).recycle(refuse).build();
+        for item in [0, 1, 1] {
+            pool.put(item);
+        }
+        assert_eq!(pool.released_items(), 1);
+        pool.clear();
+        assert_eq!(pool.released_items(), 3);
     }
 }

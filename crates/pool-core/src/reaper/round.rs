@@ -200,3 +200,82 @@ pub(super) fn keys(sources: &[Source]) -> impl Iterator<Item = (u64, usize)> {
         (owner, index)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::pressure::PressureSource;
+
+    /// Answers and remembers being asked.
+    #[derive(Default)]
+    struct Witness {
+        interval: Option<Duration>,
+        /// For each time, whether it had spoken up.
+        asked: Mutex<Vec<bool>>,
+    }
+
+    impl PressureSource for Witness {
+        fn pressure(&self, ready: bool) -> Pressure {
+            self.asked.lock().unwrap().push(ready);
+            Pressure::Medium
+        }
+
+        fn interval(&self) -> Option<Duration> {
+            self.interval
+        }
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn sources_are_told_apart() {
+        let source = |owner| -> Source { (owner, Arc::new(Witness::default())) };
+        let sources = [3, 3, 3, 7, 9, 9].map(source);
+        let found: Vec<_> = keys(&sources).collect();
+        assert_eq!(found, [(3, 0), (3, 1), (3, 2), (7, 0), (9, 0), (9, 1)]);
+    }
+
+    #[test]
+    fn a_source_is_fresh_until_its_time_has_passed() {
+        let (key, then) = ((1, 0), Instant::now());
+        let asked = Asked(HashMap::from([(key, then)]));
+        assert!(asked.is_fresh(key, then, PAUSE));
+        assert!(asked.is_fresh(key, then + PAUSE / 2, PAUSE));
+        assert!(!asked.is_fresh(key, then + PAUSE, PAUSE));
+        assert!(!asked.is_fresh(key, then + HOUR, PAUSE));
+        assert!(!asked.is_fresh((1, 1), then, PAUSE), "never asked");
+    }
+
+    /// Those that have an interval have their first turn at once; others are asked when they speak up; and all are when
+    /// somebody wants a round.
+    #[test]
+    fn sources_are_asked_when_it_is_their_turn() {
+        let [timed, silent] = [Some(HOUR), None].map(|interval| {
+            Arc::new(Witness {
+                interval,
+                ..Witness::default()
+            })
+        });
+        let sources: [Source; 2] = [(1, timed.clone()), (2, silent.clone())];
+        let mut asked = Asked::default();
+        let mut first = None;
+        assert_eq!(asked.next(&sources, &mut first), None, "none was asked");
+        let mut turn = |ready: &[(u64, usize)], all, expected| {
+            let pressure = asked.ask(&sources, ready, all, &mut first);
+            let count = |witness: &Witness| std::mem::take(&mut *witness.asked.lock().unwrap());
+            assert_eq!((count(&timed), count(&silent)), expected);
+            let next = asked.next(&sources, &mut first).unwrap();
+            assert!(next <= HOUR && next > HOUR / 2, "{next:?}");
+            pressure
+        };
+        let none = Vec::new;
+        assert_eq!(turn(&[], false, (vec![false], none())), Pressure::Medium);
+        assert_eq!(turn(&[], false, (none(), none())), Pressure::None);
+        turn(&[(2, 0)], false, (none(), vec![true]));
+        turn(&[(1, 0)], false, (vec![true], none()));
+        turn(&[(2, 0)], true, (vec![false], vec![true]));
+        assert!(first.is_none());
+    }
+}

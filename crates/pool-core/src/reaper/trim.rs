@@ -33,9 +33,8 @@ impl Trim {
         }
         if let Some((ended, took)) = self.last {
             let pause = PAUSE.max(took.saturating_mul(REST));
-            let since = ended.elapsed();
-            if since < pause {
-                return Some(pause - since);
+            if let Some(left) = pause.checked_sub(ended.elapsed()) {
+                return Some(left);
             }
         }
         let start = Instant::now();
