@@ -147,6 +147,7 @@ impl<T, F> Pool<T, F> {
 mod tests {
     use super::*;
     use crate::policy::Recycle;
+    use crate::shard::Shard;
 
     #[test]
     fn the_curve_falls_from_all_to_none() {
@@ -177,6 +178,37 @@ mod tests {
         assert_eq!(curve.start(0, 8), 8);
         assert_eq!(curve.start(1, 2), 2);
         assert_eq!(curve.start(usize::MAX, 4), 4);
+    }
+
+    #[test]
+    fn every_shard_loses_the_same_part() {
+        let pool = Pool::builder(|| 0u8)
+            .thread_cache(0)
+            .max_shards(3)
+            .rotate_manually()
+            .build();
+        let claim = |number| pool.shards.get(number).and_then(Shard::try_claim);
+        // A put passes over what is claimed, and makes another shard as long as it may.
+        let put_past = |claimed: &[usize], count| {
+            let claims: Vec<_> = claimed.iter().map(|&number| claim(number)).collect();
+            (0..count).for_each(|_| pool.put(0));
+            drop(claims);
+        };
+        put_past(&[], 1);
+        put_past(&[0], 1);
+        put_past(&[0, 1], 40);
+        put_past(&[0, 2], 59);
+        put_past(&[1, 2], 299);
+        pool.rotate();
+        let victim = Parity::victim(pool.generation());
+        let lens = || [0, 1, 2].map(|number| pool.shards.get(number).unwrap().chain(victim).len());
+        assert_eq!(lens(), [300, 60, 40]);
+        let period = Duration::from_secs(10);
+        assert!(pool.decay(period / 2, period));
+        assert_eq!(lens(), [150, 30, 20]);
+        assert!(pool.decay(Duration::ZERO, period));
+        assert_eq!(lens(), [0; 3]);
+        assert!(!pool.decay(Duration::ZERO, period), "nothing is left");
     }
 
     #[test]
