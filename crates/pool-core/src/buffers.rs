@@ -39,8 +39,8 @@ type Class = Pool<Vec<u8>>;
 const fn depth(size: usize) -> usize {
     match CACHED_BYTES / size {
         0 if size <= CACHED_SIZE => 1,
-        count if count > CACHED => CACHED,
-        count => count,
+        count @ 0..CACHED => count,
+        _ => CACHED,
     }
 }
 

@@ -84,6 +84,10 @@ fn more_than_there_is() {
 fn owned_buffers_travel() {
     let pool = Arc::new(BufferPool::new());
     let mut buffer = pool.get_owned(10);
+    buffer.extend_from_slice(&[3, 4]);
+    AsMut::<[u8]>::as_mut(&mut buffer)[1] = 5;
+    assert_eq!(AsRef::<[u8]>::as_ref(&buffer), [3, 5]);
+    buffer.clear();
     buffer.push(7);
     let buffer = thread::spawn(move || buffer).join().unwrap();
     assert_eq!(**buffer, [7]);

@@ -55,6 +55,15 @@ fn everything_growable() {
     check(bytes::BytesMut::new, |item, count| item.resize(count, 1));
 }
 
+/// What has just as much room as it may is kept.
+#[test]
+fn up_to_and_including() {
+    let pool = Pool::builder(Vec::<u8>::new).clear_up_to(100).build();
+    pool.put(Vec::with_capacity(100));
+    pool.put(Vec::with_capacity(101));
+    assert_eq!((pool.stats().idle, pool.take().capacity()), (1, 100));
+}
+
 #[test]
 fn bytes_count_elements() {
     assert_eq!(Vec::<u32>::with_capacity(10).bytes(), 40);

@@ -110,6 +110,38 @@ fn a_socket() {
     assert_eq!(source.pressure(true), Pressure::None);
 }
 
+/// A peer that goes before it has read what was written to it leaves an error, and is not watched any more either.
+#[test]
+fn a_peer_that_does_not_read() {
+    let path = Temporary::new("deaf");
+    let listener = UnixListener::bind(&path.0).unwrap();
+    let source = Systemd::new(&path.0, b"some 1 2").unwrap();
+    drop(listener.accept().unwrap());
+    assert_eq!(source.pressure(true), Pressure::None);
+    assert!(source.watch().is_none());
+}
+
+/// What a source does not say itself, and what is said for it behind an `Arc`.
+#[test]
+fn usual_sources() {
+    let closure = Arc::new(|| Pressure::High);
+    assert_eq!(closure.pressure(false), Pressure::High);
+    assert_eq!(closure.interval(), Some(Duration::from_secs(1)));
+    assert!(closure.watch().is_none());
+    struct Seldom;
+    impl PressureSource for Seldom {
+        fn pressure(&self, _: bool) -> Pressure {
+            Pressure::Medium
+        }
+        fn interval(&self) -> Option<Duration> {
+            Some(Duration::from_secs(60))
+        }
+    }
+    let seldom: Arc<dyn PressureSource> = Arc::new(Arc::new(Seldom));
+    assert_eq!(seldom.pressure(true), Pressure::Medium);
+    assert_eq!(seldom.interval(), Some(Duration::from_secs(60)));
+}
+
 #[test]
 fn what_is_none() {
     for (path, kind) in [

@@ -167,6 +167,16 @@ mod tests {
         assert_eq!(found(&line("/other", "/sys/fs/cgroup", "cgroup2")), None);
         assert_eq!(locate(&line("/", "/c", "cgroup2"), "4:memory:/x\n"), None);
         assert_eq!(unescape("a\\040b\\x\\04"), "a b\\x\\04");
+        assert_eq!(unescape("\\377"), "\\377", "no text in one byte");
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "reads files")]
+    fn ones_own_is_somewhere_or_nowhere() {
+        match own() {
+            Ok(path) => assert!(path.is_absolute(), "{path:?}"),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::NotFound),
+        }
     }
 
     #[test]
@@ -179,6 +189,8 @@ mod tests {
         };
         write(5, 3, 0);
         let source = CgroupEvents::new(&path).unwrap();
+        assert!(source.watch().is_some_and(|watch| watch.priority));
+        assert_eq!(source.interval(), Some(Duration::from_secs(10)));
         for (high, max, oom, expected) in [
             (5, 3, 0, Pressure::None),
             (6, 3, 0, Pressure::Medium),

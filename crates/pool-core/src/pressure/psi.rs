@@ -217,6 +217,9 @@ fn total(text: &str, stall: Stall) -> io::Result<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     #[test]
@@ -275,6 +278,46 @@ mod tests {
         std::fs::write(&path, "gone").unwrap();
         assert_eq!(source.pressure(true), Pressure::None);
         std::fs::remove_file(&path).unwrap();
+    }
+
+    /// An empty file takes the trigger, as the kernel's do, and is watched.
+    #[test]
+    #[cfg_attr(miri, ignore = "reads files")]
+    fn triggering() {
+        let path = std::env::temp_dir().join(format!("pool-core-trigger-{}", std::process::id()));
+        std::fs::write(&path, "").unwrap();
+        let millis = Duration::from_millis;
+        let answer = Pressure::High;
+        let source = Psi::new(&path, Stall::Full, millis(100), WINDOW, answer).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"full 100000 2000000\0");
+        assert!(source.is_triggered());
+        assert_eq!(source.interval(), None);
+        assert!(source.watch().is_some_and(|watch| watch.priority));
+        assert_eq!(source.pressure(false), Pressure::None);
+        assert_eq!(source.pressure(true), answer);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    /// A socket stands for the file: unlike the kernel's it can be made to go away.
+    #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel")]
+    fn a_file_that_goes_is_not_watched_any_more() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let source = Psi {
+            file: File::from(OwnedFd::from(ours)),
+            stall: Stall::Some,
+            threshold: WINDOW,
+            window: WINDOW,
+            answer: Pressure::Medium,
+            polled: None,
+            gone: AtomicBool::new(false),
+        };
+        assert_eq!(source.pressure(true), Pressure::Medium);
+        drop(theirs);
+        assert_eq!(source.pressure(false), Pressure::None);
+        assert!(source.watch().is_some(), "nobody has looked");
+        assert_eq!(source.pressure(true), Pressure::None);
+        assert!(source.watch().is_none());
     }
 
     #[test]

@@ -105,8 +105,12 @@ impl Systemd {
                     break;
                 }
                 Ok(_) => something = true,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // What is left speaks up again.
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+                {
+                    break;
+                }
                 Err(_) => {
                     self.close();
                     break;
@@ -173,7 +177,7 @@ fn decode(text: &str) -> Option<Vec<u8>> {
                 b'/' => 63,
                 _ => return None,
             };
-            bits = bits << 6 | u32::from(value);
+            bits = bits * 64 + u32::from(value);
         }
         // Two symbols make one byte, three make two, and one makes none.
         let count = match group.len() {
@@ -189,6 +193,25 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A socket stands for the file: unlike those of the system it can be made to go away.
+    #[test]
+    #[cfg_attr(miri, ignore = "asks the kernel")]
+    fn a_file_that_goes_is_not_watched_any_more() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let source = Systemd {
+            file: File::from(OwnedFd::from(ours)),
+            priority: true,
+            closed: AtomicBool::new(false),
+        };
+        assert_eq!(source.pressure(false), Pressure::None);
+        assert_eq!(source.pressure(true), Pressure::Medium);
+        assert!(source.watch().is_some_and(|watch| watch.priority));
+        drop(theirs);
+        assert_eq!(source.pressure(true), Pressure::None);
+        assert!(source.watch().is_none());
+    }
 
     #[test]
     fn base64() {
