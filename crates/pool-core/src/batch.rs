@@ -187,10 +187,11 @@ mod tests {
             assert!(batch.push((number, item.clone())).is_ok());
         }
         assert_eq!(batch.pop().unwrap().0, 9);
-        assert_eq!(
-            batch.drain().take(3).map(|(n, _)| n).collect::<Vec<_>>(),
-            [0, 1, 2]
-        );
+        let mut drain = batch.drain();
+        let oldest: Vec<_> = drain.by_ref().take(3).map(|(n, _)| n).collect();
+        assert_eq!(oldest, [0, 1, 2]);
+        assert_eq!(drain.size_hint(), (6, Some(6)));
+        drop(drain);
         assert_eq!(batch.len(), 6);
         batch.reverse();
         assert_eq!(batch.pop().unwrap().0, 3);
@@ -204,7 +205,11 @@ mod tests {
         #[repr(align(256))]
         #[derive(Debug)]
         struct Strict;
+        #[repr(align(128))]
+        struct Aligned;
         assert_eq!(Batch::<Strict>::CAPACITY, 0);
+        assert_eq!(Batch::<Aligned>::CAPACITY, 64);
+        assert_eq!(Batch::<[u64; 3]>::CAPACITY, 4096 / 24);
         assert!(Batch::new().push(Strict).is_err());
         // Moving nothing in or out is fine.
         let mut strict = Batch::<Strict>::new();

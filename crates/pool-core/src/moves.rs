@@ -79,3 +79,22 @@ pub(crate) fn in_words<T>(item: T) -> T {
     // SAFETY: the original is never used or dropped after this.
     unsafe { read(&raw const *item) }
 }
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_words_and_nothing_else() {
+        #[repr(align(64))]
+        struct Strict(#[expect(dead_code)] [usize; 8]);
+        assert_eq!(words::<()>(), None);
+        assert_eq!(words::<usize>(), None, "no need: one is moved as one");
+        assert_eq!(words::<[usize; 2]>(), Some(2));
+        assert_eq!(words::<Vec<u8>>(), Some(3));
+        assert_eq!(words::<[usize; 6]>(), Some(6));
+        assert_eq!(words::<[usize; 7]>(), None, "too many");
+        assert_eq!(words::<[u8; 2 * size_of::<usize>()]>(), None);
+        assert_eq!(words::<Strict>(), None);
+    }
+}
