@@ -4,113 +4,136 @@
 //! ```text
 //! MIRIFLAGS="-Zmiri-many-seeds=0..64" cargo +nightly miri test -p pool-dequeue --test pairs
 //! ```
+//!
+//! No vectors and few iterators: they would cost Miri more than the ring.
 #![cfg(not(pool_loom))]
 
-use std::mem;
-use std::thread;
+#[path = "common/meeting.rs"]
+mod meeting;
 
 use pool_dequeue::{ConsumerRef, InlineRing, ProducerRef};
 
-/// A value that tools see being read too early, twice or never.
-type Value = Box<usize>;
+/// A number that tools see being read too early, twice or never.
+struct Value(Box<u32>);
 
-/// What one side ends up with.
-type Got = Vec<Value>;
+impl Value {
+    fn new(number: u32) -> Self {
+        Self(Box::new(number))
+    }
+}
 
-type OwnerOp = fn(&mut ProducerRef<'_, Value>, &mut Vec<Value>) -> Got;
-type ThiefOp = fn(ConsumerRef<'_, Value>) -> Got;
+/// How often each number was seen: a digit of 16 for each.
+type Seen = u32;
 
-/// The owner takes what it pushes from a stock, and leaves there what is refused.
+fn see(value: Value) -> Seen {
+    1 << (4 * *value.0)
+}
+
+fn see_all(values: impl Iterator<Item = Value>) -> Seen {
+    let mut seen = 0;
+    for value in values {
+        seen += see(value);
+    }
+    seen
+}
+
+/// What the owner pushes: two values that are in no ring yet. What is refused stays.
+type Stock = [Option<Value>; 2];
+
+type OwnerOp = fn(&mut ProducerRef<'_, Value>, &mut Stock) -> Seen;
+type ThiefOp = fn(ConsumerRef<'_, Value>) -> Seen;
+
+fn push_head(producer: &mut ProducerRef<'_, Value>, stock: &mut Stock) {
+    if let Err(full) = producer.push_head(stock[0].take().unwrap()) {
+        stock[0] = Some(full.into_inner());
+    }
+}
+
 const OWNER: &[(&str, OwnerOp)] = &[
     ("push_head", |producer, stock| {
-        let value = stock.pop().unwrap();
-        stock.extend(
-            producer
-                .push_head(value)
-                .map_err(|full| full.into_inner())
-                .err(),
-        );
-        vec![]
+        push_head(producer, stock);
+        0
     }),
-    ("pop_head", |producer, _| {
-        producer.pop_head().into_iter().collect()
-    }),
+    ("pop_head", |producer, _| producer.pop_head().map_or(0, see)),
     ("push_head_batch", |producer, stock| {
-        let mut values = mem::take(stock).into_iter();
-        producer.push_head_batch(&mut values);
-        stock.extend(values);
-        vec![]
+        producer.push_head_batch(stock.iter_mut().map_while(Option::take));
+        0
     }),
     ("pop_head_batch", |producer, _| {
-        producer.pop_head_batch(2).collect()
+        see_all(producer.pop_head_batch(2))
     }),
     ("pop_head_batch of one", |producer, _| {
-        producer.pop_head_batch(1).collect()
+        see_all(producer.pop_head_batch(1))
     }),
     ("pop_head and push_head", |producer, stock| {
-        let got = producer.pop_head().into_iter().collect();
-        let value = stock.pop().unwrap();
-        stock.extend(
-            producer
-                .push_head(value)
-                .map_err(|full| full.into_inner())
-                .err(),
-        );
-        got
+        let seen = producer.pop_head().map_or(0, see);
+        push_head(producer, stock);
+        seen
     }),
     ("len", |producer, _| {
         assert!(producer.len() <= 2);
-        vec![]
+        0
     }),
 ];
 
 const THIEF: &[(&str, ThiefOp)] = &[
-    ("pop_tail", |consumer| {
-        consumer.pop_tail().into_iter().collect()
-    }),
+    ("pop_tail", |consumer| consumer.pop_tail().map_or(0, see)),
     ("pop_tail twice", |consumer| {
-        [consumer.pop_tail(), consumer.pop_tail()]
-            .into_iter()
-            .flatten()
-            .collect()
+        consumer.pop_tail().map_or(0, see) + consumer.pop_tail().map_or(0, see)
     }),
     ("pop_tail_batch", |consumer| {
-        consumer.pop_tail_batch(2).collect()
+        see_all(consumer.pop_tail_batch(2))
     }),
     ("len", |consumer| {
         assert!(consumer.len() <= 2);
-        vec![]
+        0
     }),
 ];
 
 #[test]
 fn every_pair() {
-    for (owner_name, owner_op) in OWNER {
-        for (thief_name, thief_op) in THIEF {
+    let mut cases = Vec::new();
+    for owner in OWNER {
+        for thief in THIEF {
             for filled in 0..=2 {
-                let mut ring = InlineRing::<Value, 2>::new_at(u32::MAX);
-                let mut all: Got = {
-                    let (mut producer, consumer) = ring.split();
-                    assert_eq!(producer.push_head_batch((0..filled).map(Box::new)), filled);
-                    let mut stock: Vec<Value> = (filled..filled + 2).map(Box::new).collect();
-                    let (owner_got, thief_got) = thread::scope(|scope| {
-                        let thief = scope.spawn(move || thief_op(consumer));
-                        (owner_op(&mut producer, &mut stock), thief.join().unwrap())
-                    });
-                    stock
-                        .into_iter()
-                        .chain(owner_got)
-                        .chain(thief_got)
-                        .collect()
-                };
-                let (_, consumer) = ring.split();
-                all.extend(std::iter::from_fn(|| consumer.pop_tail()));
-                all.sort();
-                assert!(
-                    all.iter().map(|value| **value).eq(0..filled + 2),
-                    "{owner_name} against {thief_name} with {filled} values: {all:?}"
-                );
+                cases.push((owner, thief, filled));
             }
         }
     }
+    // All before the first pair, because both threads borrow from them; each by itself, because Miri's time for an
+    // access grows with the borrows of an allocation.
+    let mut rings: Vec<_> = (0..cases.len() * meeting::ROUNDS)
+        .map(|_| Box::new(InlineRing::<Value, 2>::new_at(u32::MAX)))
+        .collect();
+    let mut rings = rings.iter_mut();
+    meeting::each(
+        &cases,
+        |(_, _, filled)| {
+            let (mut producer, consumer) = rings.next().unwrap().split();
+            for number in 0..*filled {
+                assert!(producer.push_head(Value::new(number)).is_ok());
+            }
+            let stock = [*filled, filled + 1].map(|number| Some(Value::new(number)));
+            ((producer, stock), consumer)
+        },
+        |((_, owner), _, _), (mut producer, mut stock)| {
+            let seen = owner(&mut producer, &mut stock);
+            (seen, producer, stock)
+        },
+        |(_, (_, thief), _), consumer| thief(consumer),
+        |((owner, _), (thief, _), filled), (owner_saw, mut producer, stock), thief_saw| {
+            let mut seen = owner_saw + thief_saw;
+            for value in stock {
+                seen += value.map_or(0, see);
+            }
+            while let Some(value) = producer.pop_head() {
+                seen += see(value);
+            }
+            assert_eq!(
+                seen,
+                0x1111 >> (4 * (2 - filled)),
+                "{owner} against {thief} with {filled} values"
+            );
+        },
+    );
 }

@@ -212,7 +212,7 @@ fn headers(files: &[File]) -> Vec<String> {
         .collect()
 }
 
-/// One facade, copied; and one licence text.
+/// One facade, copied; one place for pairs of operations to meet; and one licence text.
 fn facade_copies(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut same = |of: &File, master: &File| {
@@ -226,6 +226,13 @@ fn facade_copies(files: &[File]) -> Vec<String> {
         .find(|file| file.krate() == Some("pool-dequeue"))
     {
         facades.iter().for_each(|file| same(file, master));
+    }
+    let meetings = || {
+        let end = "/tests/common/meeting.rs";
+        files.iter().filter(move |file| file.path.ends_with(end))
+    };
+    if let Some(master) = meetings().find(|file| file.krate() == Some("pool-dequeue")) {
+        meetings().for_each(|file| same(file, master));
     }
     for master in files
         .iter()
@@ -598,6 +605,11 @@ mod tests {
             other[0].starts_with("crates/pool-chain/src/sync.rs:1: differs"),
             "{other:?}"
         );
+        let meetings = facade_copies(&[
+            file("crates/pool-dequeue/tests/common/meeting.rs", "a"),
+            file("crates/pool-core/tests/common/meeting.rs", "b"),
+        ]);
+        assert_eq!(meetings.len(), 1);
         let licence = facade_copies(&[file("LICENSE-MIT", "a"), file("crates/x/LICENSE-MIT", "b")]);
         assert_eq!(licence.len(), 1);
     }
