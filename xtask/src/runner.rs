@@ -383,7 +383,15 @@ impl<'w> Job<'w> {
             } else {
                 if beat.elapsed() >= HEARTBEAT {
                     beat = Instant::now();
-                    println!("{} … {}", self.title, seconds(self.started.elapsed()));
+                    let tests = match tests_run(&self.printed_from(begin)) {
+                        Some(count) => format!(", {count} tests so far"),
+                        None => String::new(),
+                    };
+                    println!(
+                        "{} … {}{tests}",
+                        self.title,
+                        seconds(self.started.elapsed())
+                    );
                 }
                 if begun.elapsed() >= limit {
                     stop(child);

@@ -1,24 +1,26 @@
 //! `miri`: the tests under Miri, which finds undefined behaviour that no run on a machine shows.
 
 use std::ffi::OsString;
+use std::ops::Range;
 use std::process::ExitCode;
 
 use super::Command;
 use crate::args::{Args, Flag};
 use crate::runner::{self, Options};
-use crate::step::{Invocation, Step};
+use crate::step::{HOURS, Invocation, Step};
 use crate::tools;
 use crate::workspace::Workspace;
 
 pub(super) const COMMAND: Command = Command {
     name: "miri",
-    usage: "[CRATE…] [--quick | --deep] [--seeds N] [-- FILTER…]",
+    usage: "[CRATE…] [--quick | --deep] [--seeds N | A..B] [-- FILTER…]",
     about: "run the tests under Miri (needs a nightly toolchain with the miri component)",
     details: "Strict provenance, leak check and weak memory are on. Crates that free memory through crossbeam-epoch\n\
         run under Tree Borrows, with provenance merely permissive: the released epoch casts integers to pointers\n\
         and is not clean under Stacked Borrows. The others run under both models of aliasing.\n\
-        --quick is CI's part: the tests in which two sides meet, 4 schedules on this machine's architecture, 1 on\n\
-        32 bits and 1 on big-endian. --deep is the same tests with 4,096 schedules on six architectures: a day.\n\
+        --quick is CI's part: every pair of operations of two sides, 4 schedules on this machine's architecture, 1 on\n\
+        32 bits and 1 on big-endian. --deep is the same with 4,096 schedules on six architectures, and 64 schedules of\n\
+        the larger programs on this one: days; `verify --deep --only` picks parts, `--seeds` a range.\n\
         Arguments behind `--` go to the test programs.",
     flags: &[
         Flag {
@@ -29,12 +31,12 @@ pub(super) const COMMAND: Command = Command {
         Flag {
             name: "--deep",
             value: None,
-            about: "4,096 schedules on six architectures",
+            about: "every pair on six architectures, and larger programs on this one",
         },
         Flag {
             name: "--seeds",
-            value: Some("N"),
-            about: "how many schedules to try (default: 1)",
+            value: Some("N | A..B"),
+            about: "how many schedules to try, or which (default: 1, with --deep 4096)",
         },
     ],
     passes_on: false,
@@ -44,10 +46,17 @@ pub(super) const COMMAND: Command = Command {
 /// Crates whose rings are freed by crossbeam-epoch.
 const OVER_EPOCH: &[&str] = &["pool-chain", "pool-core"];
 
-/// Where two sides meet: the crate, the programs, and what of them to leave out because it takes minutes. What one
-/// thread does alone is the full run's.
-const MEETINGS: &[(&str, &str, &[&str])] = &[
-    ("pool-dequeue", "--test pairs", &[]),
+/// In every crate, each pair of what two sides can do, and nothing else: a few seconds for a schedule.
+const PAIRS: &str = "--test pairs";
+
+/// Two sides meet less often for its time here, and more threads than two: the crate, the program, and what of it to
+/// leave out because it takes minutes. What one thread does alone is the full run's.
+const LARGER: &[(&str, &str, &[&str])] = &[
+    (
+        "pool-dequeue",
+        "--test ladder",
+        &["smoke", "batches", "is_empty"],
+    ),
     (
         "pool-chain",
         "--test ladder",
@@ -56,6 +65,15 @@ const MEETINGS: &[(&str, &str, &[&str])] = &[
     ("pool-core", "--test stress", &["turning_by_themselves"]),
     ("atomic-value", "--test threads", &[]),
 ];
+
+/// Schedules of the pairs in the deep run, in two steps, because one might take a machine of CI's too long; and of the
+/// larger programs.
+const DEEP_SEEDS: [Range<u32>; 2] = [0..2048, 2048..4096];
+const LARGER_SEEDS: u32 = 64;
+
+/// How likely Miri goes on with another thread after a basic block. A pair is so short that at the usual 0.01 the two
+/// operations overlap in 34 of 100 schedules, with this in 57, which takes no longer.
+const PREEMPTION: &str = " -Zmiri-preemption-rate=0.05";
 
 /// The architectures of the deep run: this one, then 32 bits, big-endian, weak, weak and 32 bits, weak and big-endian.
 const TARGETS: [&str; 6] = [
@@ -72,22 +90,18 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let Some(nightly) = tools::nightly_with_miri() else {
         return Ok(runner::run(workspace, vec![absent()], Options::of(args)));
     };
-    let steps = match (
-        args.has("--quick"),
-        args.has("--deep"),
-        args.value("--seeds"),
-    ) {
+    let seeds = args.value("--seeds").map(parse_seeds).transpose()?;
+    let steps = match (args.has("--quick"), args.has("--deep"), seeds) {
         (false, false, seeds) => {
-            let seeds = seeds.unwrap_or("1");
-            let seeds: u32 = seeds
-                .parse()
-                .map_err(|_| format!("--seeds {seeds} is no number"))?;
+            let seeds = seeds.unwrap_or(0..1);
             let all = |name: &&str| {
                 let which = What {
                     krate: name,
+                    called: "all",
                     programs: "--tests",
                     target: None,
-                    seeds,
+                    seeds: seeds.clone(),
+                    rate: "",
                 };
                 models(name)
                     .iter()
@@ -96,8 +110,9 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
             };
             chosen.iter().flat_map(all).collect()
         }
-        (quick, deep, None) if quick != deep => meetings(&nightly, deep, &chosen),
-        _ => return Err("--quick, --deep and --seeds exclude each other".to_owned()),
+        (true, false, None) => quick(&nightly, &chosen),
+        (false, true, seeds) => deep(&nightly, &chosen, seeds.as_ref()),
+        _ => return Err("--quick goes with neither --deep nor --seeds".to_owned()),
     };
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
@@ -110,40 +125,81 @@ fn absent() -> Step {
     )
 }
 
-/// CI's part, or the deep one of the same tests.
-pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
+/// A number of schedules, or which.
+fn parse_seeds(text: &str) -> Result<Range<u32>, String> {
+    let range = match text.split_once("..") {
+        Some((first, end)) => first.parse().ok().zip(end.parse().ok()),
+        None => text.parse().ok().map(|end| (0, end)),
+    };
+    match range {
+        Some((first, end)) if first < end => Ok(first..end),
+        _ => Err(format!(
+            "--seeds {text}: allowed are a number from 1 to {most}, or a range A..B of such with A below B, from 0",
+            most = u32::MAX
+        )),
+    }
+}
+
+/// CI's part, or the deep one.
+pub(super) fn steps(workspace: &Workspace, is_deep: bool) -> Vec<Step> {
     match tools::nightly_with_miri() {
-        Some(nightly) => meetings(&nightly, deep, &workspace.names()),
+        Some(nightly) if is_deep => deep(&nightly, &workspace.names(), None),
+        Some(nightly) => quick(&nightly, &workspace.names()),
         None => vec![absent()],
     }
 }
 
-fn meetings(nightly: &str, deep: bool, crates: &[&str]) -> Vec<Step> {
-    let targets: &[(&str, u32)] = if deep {
-        &TARGETS.map(|target| (target, 4096))
-    } else {
-        &[(TARGETS[0], 4), (TARGETS[1], 1), (TARGETS[2], 1)]
-    };
+fn quick(nightly: &str, crates: &[&str]) -> Vec<Step> {
+    let targets = [(TARGETS[0], 0..4), (TARGETS[1], 0..1), (TARGETS[2], 0..1)];
+    crates
+        .iter()
+        .flat_map(|krate| pairs(nightly, krate, &targets))
+        .collect()
+}
+
+fn deep(nightly: &str, crates: &[&str], seeds: Option<&Range<u32>>) -> Vec<Step> {
+    let ranges = seeds.map_or(DEEP_SEEDS.to_vec(), |seeds| vec![seeds.clone()]);
     let mut steps = Vec::new();
-    for (krate, programs, skipped) in MEETINGS {
-        if !crates.contains(krate) {
-            continue;
+    for krate in crates {
+        for seeds in &ranges {
+            steps.extend(pairs(
+                nightly,
+                krate,
+                &TARGETS.map(|target| (target, seeds.clone())),
+            ));
         }
-        for (index, (target, seeds)) in targets.iter().enumerate() {
+        for (_, programs, skipped) in LARGER.iter().filter(|(name, ..)| name == krate) {
             let what = What {
                 krate,
+                called: "larger",
                 programs,
-                target: Some(target),
-                seeds: *seeds,
+                target: Some(TARGETS[0]),
+                seeds: seeds.cloned().unwrap_or(0..LARGER_SEEDS),
+                rate: "",
             };
-            // One model of aliasing is enough on the others: it does not depend on the architecture.
-            let models = models(krate);
-            let models = if index == 0 { models } else { &models[..1] };
-            for model in models {
-                let filter = skipped.iter().flat_map(|name| ["--skip", name]);
-                steps.push(what.step(nightly, model, filter.map(Into::into).collect()));
-            }
+            let filter = skipped.iter().flat_map(|name| ["--skip", name]);
+            steps.push(what.step(nightly, &models(krate)[0], filter.map(Into::into).collect()));
         }
+    }
+    steps
+}
+
+/// The pairs of a crate on each of these architectures.
+fn pairs(nightly: &str, krate: &str, targets: &[(&str, Range<u32>)]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (index, (target, seeds)) in targets.iter().enumerate() {
+        let what = What {
+            krate,
+            called: "pairs",
+            programs: PAIRS,
+            target: Some(target),
+            seeds: seeds.clone(),
+            rate: PREEMPTION,
+        };
+        // One model of aliasing is enough on the others: it does not depend on the architecture.
+        let models = models(krate);
+        let models = if index == 0 { models } else { &models[..1] };
+        steps.extend(models.iter().map(|model| what.step(nightly, model, vec![])));
     }
     steps
 }
@@ -172,24 +228,31 @@ fn models(krate: &str) -> &'static [Model] {
 /// What runs.
 struct What<'a> {
     krate: &'a str,
+    /// In a word, for the step's name.
+    called: &'a str,
     programs: &'a str,
     target: Option<&'a str>,
-    seeds: u32,
+    seeds: Range<u32>,
+    /// Of preemptions, if it is not the usual one.
+    rate: &'a str,
 }
 
 impl What<'_> {
     fn step(&self, nightly: &str, (model, flags): &Model, filter: Vec<OsString>) -> Step {
         let Self {
             krate,
+            called,
             programs,
             target,
             seeds,
+            rate,
         } = self;
+        let Range { start, end } = seeds;
         let (name, on) = match target {
             Some(target) => {
                 let short = target.split('-').next().unwrap_or(target);
                 (
-                    format!("miri {krate}, {model}, {short}, {seeds} seeds"),
+                    format!("miri {krate}, {called}, {short}, seeds {start}..{end}, {model}"),
                     format!(" --target {target}"),
                 )
             }
@@ -199,10 +262,73 @@ impl What<'_> {
             .args(filter)
             .env(
                 "MIRIFLAGS",
-                format!("-Zmiri-disable-isolation {flags} -Zmiri-many-seeds=0..{seeds}"),
+                format!("-Zmiri-disable-isolation {flags}{rate} -Zmiri-many-seeds={start}..{end}"),
             );
-        Step::run(name, run)
+        let step = Step::run(name, run)
             .at_least(1)
-            .on_failure("the seed that failed is in the output: -Zmiri-seed=N repeats it")
+            .on_failure("the seed that failed is in the output: -Zmiri-seed=N repeats it");
+        if seeds.len() > 4 {
+            step.within(HOURS)
+        } else {
+            step
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_a_number_or_a_range() {
+        assert_eq!(parse_seeds("64"), Ok(0..64));
+        assert_eq!(parse_seeds("1024..2048"), Ok(1024..2048));
+        for wrong in [
+            "",
+            "0",
+            "x",
+            "-1",
+            "4294967296",
+            "..",
+            "3..",
+            "..3",
+            "5..5",
+            "6..5",
+            "1..=3",
+            "1..2..3",
+        ] {
+            let message = parse_seeds(wrong).unwrap_err();
+            assert!(
+                message.starts_with(&format!("--seeds {wrong}: allowed are")),
+                "{message}"
+            );
+        }
+    }
+
+    /// The deep workflow picks its jobs by these beginnings of names.
+    #[test]
+    fn every_crate_has_pairs_on_each_architecture() {
+        let crates = ["pool-dequeue", "pool-chain", "pool-core", "atomic-value"];
+        let names: Vec<_> = deep("nightly", &crates, None)
+            .into_iter()
+            .map(|step| step.name)
+            .collect();
+        for krate in crates {
+            for target in TARGETS {
+                let short = target.split('-').next().unwrap();
+                for seeds in ["0..2048", "2048..4096"] {
+                    let job = format!("miri {krate}, pairs, {short}, seeds {seeds}, ");
+                    assert!(
+                        names.iter().any(|name| name.starts_with(&job)),
+                        "{job} {names:?}"
+                    );
+                }
+            }
+            let job = format!("miri {krate}, larger, x86_64, ");
+            assert!(
+                names.iter().any(|name| name.starts_with(&job)),
+                "{job} {names:?}"
+            );
+        }
     }
 }
