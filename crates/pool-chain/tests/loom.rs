@@ -32,10 +32,10 @@ fn explore<O>(
 ) where
     O: Ord + Clone + Debug + Send + 'static,
 {
-    explore_within(usize::MAX, name, floor, expected, body);
+    explore_within(3, name, floor, expected, body);
 }
 
-/// The same with a lower bound on the preemptions than elsewhere.
+/// The same with so many preemptions: fewer if the environment says so, and more if it says more than three.
 fn explore_within<O>(
     preemptions: usize,
     name: &str,
@@ -48,9 +48,15 @@ fn explore_within<O>(
     let seen = Arc::new((Mutex::new(BTreeSet::new()), AtomicUsize::new(0)));
     let record = seen.clone();
     let mut builder = loom::model::Builder::new();
-    if preemptions < builder.preemption_bound.unwrap_or(usize::MAX) {
-        builder.preemption_bound = Some(preemptions);
-    }
+    // These end a run early and call it a success.
+    assert!(
+        builder.max_duration.is_none() && builder.max_permutations.is_none(),
+        "unset LOOM_MAX_DURATION and LOOM_MAX_PERMUTATIONS: they hide what was not explored"
+    );
+    builder.preemption_bound = match builder.preemption_bound {
+        Some(deep) if deep > 3 => Some(deep),
+        usual => Some(usual.map_or(preemptions, |bound| bound.min(preemptions))),
+    };
     builder.check(move || {
         begin_model();
         let outcome = body();

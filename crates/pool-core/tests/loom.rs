@@ -26,6 +26,11 @@ where
     let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
     let executions = Arc::new(AtomicUsize::new(0));
     let mut builder = loom::model::Builder::new();
+    // These end a run early and call it a success.
+    assert!(
+        builder.max_duration.is_none() && builder.max_permutations.is_none(),
+        "unset LOOM_MAX_DURATION and LOOM_MAX_PERMUTATIONS: they hide what was not explored"
+    );
     builder.preemption_bound = builder.preemption_bound.or(Some(3));
     builder.max_branches = 10_000;
     {
