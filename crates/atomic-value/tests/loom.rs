@@ -10,8 +10,8 @@
 //!     cargo test -p atomic-value --release --features loom --test loom
 //! ```
 //!
-//! The bound of three preemptions: unbounded searches of these models do not end, and no set of outcomes
-//! grows from three to four.
+//! Half of the models are searched whole. The bound of three preemptions is for the others, whose searches do not
+//! end without one; no set of outcomes grows from three to four.
 #![cfg(pool_loom)]
 
 use std::collections::BTreeSet;
@@ -35,13 +35,42 @@ fn explore<O>(
 ) where
     O: Ord + Debug + Send + 'static,
 {
+    explore_within(Some(3), name, floor, expected, model);
+}
+
+/// The same over all schedules there are.
+fn explore_all<O>(
+    name: &str,
+    floor: usize,
+    expected: impl IntoIterator<Item = O>,
+    model: impl Fn() -> O + Send + Sync + 'static,
+) where
+    O: Ord + Debug + Send + 'static,
+{
+    explore_within(None, name, floor, expected, model);
+}
+
+/// With so many preemptions, or with as many as the environment says; without a bound, if it does not ask for less
+/// than three.
+fn explore_within<O>(
+    preemptions: Option<usize>,
+    name: &str,
+    floor: usize,
+    expected: impl IntoIterator<Item = O>,
+    model: impl Fn() -> O + Send + Sync + 'static,
+) where
+    O: Ord + Debug + Send + 'static,
+{
     let mut builder = Builder::new();
     // These end a run early and call it a success.
     assert!(
         builder.max_duration.is_none() && builder.max_permutations.is_none(),
         "unset LOOM_MAX_DURATION and LOOM_MAX_PERMUTATIONS: they hide what was not explored"
     );
-    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    builder.preemption_bound = match preemptions {
+        Some(usual) => builder.preemption_bound.or(Some(usual)),
+        None => builder.preemption_bound.filter(|&bound| bound < 3),
+    };
 
     let seen = std::sync::Arc::new((AtomicUsize::new(0), Mutex::new(BTreeSet::new())));
     let collector = std::sync::Arc::clone(&seen);
@@ -158,7 +187,7 @@ fn load_against_store() {
 /// What comes before a store is visible to who loads what was stored.
 #[test]
 fn a_store_happens_before_its_load() {
-    explore("a_store_happens_before_its_load", 9, [false, true], || {
+    explore_all("a_store_happens_before_its_load", 16, [false, true], || {
         let cell = Arc::new(UnsafeCell::new(0));
         let value = Arc::new(AtomicValue::<Arc<UnsafeCell<u32>>>::empty());
         let store = {
@@ -202,7 +231,7 @@ fn load_against_two_stores() {
 /// A guard's value stays, whatever is stored; the guard gives its reference back once.
 #[test]
 fn a_guard_outlives_a_store() {
-    explore("a_guard_outlives_a_store", 10, [1], || {
+    explore_all("a_guard_outlives_a_store", 35, [1], || {
         let value = value(1);
         let guard = value.load().unwrap();
         let store = spawn(&value, |value| value.store(Tracked::new(2)));
@@ -249,7 +278,7 @@ fn a_paid_debt_is_used_again() {
 /// A guard that was sent away is dropped there while its value is replaced here.
 #[test]
 fn a_guard_dropped_on_another_thread() {
-    explore("a_guard_dropped_on_another_thread", 20, [Some(1)], || {
+    explore_all("a_guard_dropped_on_another_thread", 70, [Some(1)], || {
         let value = value(1);
         let guard = value.load().unwrap();
         let other = thread::spawn(move || guard.number());
@@ -285,7 +314,7 @@ fn a_struck_debt_is_used_again() {
 /// A guard may outlive the value that it came from.
 #[test]
 fn a_guard_outlives_the_atomic_value() {
-    explore("a_guard_outlives_the_atomic_value", 20, [1], || {
+    explore_all("a_guard_outlives_the_atomic_value", 70, [1], || {
         let value = AtomicValue::new(Tracked::new(1));
         let guard = value.load().unwrap();
         let other = thread::spawn(move || guard.number());
@@ -391,9 +420,9 @@ fn two_loads_against_a_store() {
 /// Of two first stores each replaces what the other one stored, or nothing; and the last stays.
 #[test]
 fn first_store_against_swap() {
-    explore(
+    explore_all(
         "first_store_against_swap",
-        6,
+        11,
         [(None, Some(1)), (Some(1), Some(2))],
         || {
             let value = Value::default();
@@ -408,9 +437,9 @@ fn first_store_against_swap() {
 /// Of two that expect the empty value one succeeds; the other is told so, and gets its value back.
 #[test]
 fn compare_and_swap_from_empty_against_another() {
-    explore(
+    explore_all(
         "compare_and_swap_from_empty_against_another",
-        400,
+        45_000,
         [(true, false, 1), (false, true, 2)],
         || {
             let value = Value::default();
@@ -437,9 +466,9 @@ fn compare_and_swap_from_empty_against_another() {
 /// A first store against a compare-and-swap from empty: the latter is first, or finds the store's value.
 #[test]
 fn first_store_against_compare_and_swap() {
-    explore(
+    explore_all(
         "first_store_against_compare_and_swap",
-        10,
+        45,
         [(true, 1), (false, 1)],
         || {
             let value = Value::default();
@@ -473,9 +502,9 @@ fn compare_and_swap_against_an_equal_store() {
 /// By address, an equal store makes it fail.
 #[test]
 fn compare_and_swap_ptr_against_an_equal_store() {
-    explore(
+    explore_all(
         "compare_and_swap_ptr_against_an_equal_store",
-        200,
+        70_000,
         [(true, 1), (false, 1)],
         || {
             let value = value(1);
@@ -568,7 +597,7 @@ fn a_reader_against_an_object_that_comes_back() {
 /// Taking the value out against a load: the load's reference is its own.
 #[test]
 fn into_arc_against_take() {
-    explore("into_arc_against_take", 500, [None, Some(1)], || {
+    explore_all("into_arc_against_take", 100_000, [None, Some(1)], || {
         let value = value(1);
         let take = spawn(&value, |value| number(value.take()));
         let mine = value.load().map(Guard::into_arc);
@@ -580,7 +609,7 @@ fn into_arc_against_take() {
 /// As above, for the load that counts from the start.
 #[test]
 fn load_arc_against_take() {
-    explore("load_arc_against_take", 300, [None, Some(1)], || {
+    explore_all("load_arc_against_take", 16_000, [None, Some(1)], || {
         let value = value(1);
         let take = spawn(&value, |value| number(value.take()));
         let mine = value.load_arc();
@@ -592,9 +621,9 @@ fn load_arc_against_take() {
 /// Both empty the value; one gets it.
 #[test]
 fn take_against_take() {
-    explore(
+    explore_all(
         "take_against_take",
-        6,
+        11,
         [(None, Some(1)), (Some(1), None)],
         || {
             let value = value(1);
@@ -618,9 +647,9 @@ fn spawn_any<R: 'static>(
 /// Two first stores of different types: one type wins, and the other is named in the error.
 #[test]
 fn any_first_store_against_another_type() {
-    explore(
+    explore_all(
         "any_first_store_against_another_type",
-        400,
+        45_000,
         [(true, false, Some("u32")), (false, true, Some("i64"))],
         || {
             let value = Any::default();
@@ -648,21 +677,26 @@ fn any_first_store_against_another_type() {
 /// Two first stores of one type: both succeed.
 #[test]
 fn any_first_store_against_first_store() {
-    explore("any_first_store_against_first_store", 400, [1, 2], || {
-        let value = Any::default();
-        let other = spawn_any(&value, |value| value.store(1_u32).unwrap());
-        value.store(2_u32).unwrap();
-        other.join().unwrap();
-        *value.load::<u32>().unwrap().unwrap()
-    });
+    explore_all(
+        "any_first_store_against_first_store",
+        45_000,
+        [1, 2],
+        || {
+            let value = Any::default();
+            let other = spawn_any(&value, |value| value.store(1_u32).unwrap());
+            value.store(2_u32).unwrap();
+            other.join().unwrap();
+            *value.load::<u32>().unwrap().unwrap()
+        },
+    );
 }
 
 /// A first store against a load: nothing, or all of it.
 #[test]
 fn any_first_store_against_load() {
-    explore(
+    explore_all(
         "any_first_store_against_load",
-        300,
+        15_000,
         [None, Some([1, 2])],
         || {
             let value = Any::default();
@@ -677,9 +711,9 @@ fn any_first_store_against_load() {
 /// A first store against a load of another type: nothing, or the refusal.
 #[test]
 fn any_first_store_against_load_of_another_type() {
-    explore(
+    explore_all(
         "any_first_store_against_load_of_another_type",
-        300,
+        15_000,
         [Ok(false), Err("u32")],
         || {
             let value = Any::default();
@@ -697,9 +731,9 @@ fn any_first_store_against_load_of_another_type() {
 /// A first store against a swap: each is first, or sees the other.
 #[test]
 fn any_first_store_against_swap() {
-    explore(
+    explore_all(
         "any_first_store_against_swap",
-        400,
+        45_000,
         [(None, 1), (Some(1), 2)],
         || {
             let value = Any::default();
@@ -716,9 +750,9 @@ fn any_first_store_against_swap() {
 /// store.
 #[test]
 fn any_first_store_against_compare_and_swap() {
-    explore(
+    explore_all(
         "any_first_store_against_compare_and_swap",
-        400,
+        45_000,
         [(true, 1), (false, 1)],
         || {
             let value = Any::default();
@@ -744,9 +778,9 @@ fn any_first_store_against_compare_and_swap() {
 /// The same with another type: first, or refused for its type and not for its content.
 #[test]
 fn any_first_store_against_compare_and_swap_of_another_type() {
-    explore(
+    explore_all(
         "any_first_store_against_compare_and_swap_of_another_type",
-        400,
+        45_000,
         [(Ok(()), Err(1)), (Err(2), Ok(()))],
         || {
             let value = Any::default();

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The bound of three preemptions: one set (`detach`) is complete at three and not at two, and none grows
-//! at four. The floors are for three.
+//! at four. Models of two threads that end without a bound have none. The floors are for these bounds.
 #![cfg(pool_loom)]
 
 use std::collections::BTreeSet;
@@ -32,12 +32,25 @@ fn explore<O>(
 ) where
     O: Ord + Clone + Debug + Send + 'static,
 {
-    explore_within(3, name, floor, expected, body);
+    explore_within(Some(3), name, floor, expected, body);
 }
 
-/// The same with so many preemptions: fewer if the environment says so, and more if it says more than three.
+/// The same over all schedules there are.
+fn explore_all<O>(
+    name: &str,
+    floor: usize,
+    expected: &[O],
+    body: impl Fn() -> O + Send + Sync + 'static,
+) where
+    O: Ord + Clone + Debug + Send + 'static,
+{
+    explore_within(None, name, floor, expected, body);
+}
+
+/// With so many preemptions: fewer if the environment says so, and more if it says more than three. Without a bound, if
+/// the environment does not ask for less than three.
 fn explore_within<O>(
-    preemptions: usize,
+    preemptions: Option<usize>,
     name: &str,
     floor: usize,
     expected: &[O],
@@ -53,9 +66,10 @@ fn explore_within<O>(
         builder.max_duration.is_none() && builder.max_permutations.is_none(),
         "unset LOOM_MAX_DURATION and LOOM_MAX_PERMUTATIONS: they hide what was not explored"
     );
-    builder.preemption_bound = match builder.preemption_bound {
-        Some(deep) if deep > 3 => Some(deep),
-        usual => Some(usual.map_or(preemptions, |bound| bound.min(preemptions))),
+    builder.preemption_bound = match (preemptions, builder.preemption_bound) {
+        (None, asked) => asked.filter(|&bound| bound < 3),
+        (Some(_), Some(deep)) if deep > 3 => Some(deep),
+        (Some(usual), asked) => Some(asked.map_or(usual, |bound| bound.min(usual))),
     };
     builder.check(move || {
         begin_model();
@@ -114,7 +128,7 @@ fn first_push_against_thief() {
         ((None, Some(1)), None),
         ((Some(1), None), None),
     ];
-    explore("first push", 150, &expected, || {
+    explore_all("first push", 20_000, &expected, || {
         let (mut producer, consumer) = unbounded();
         let thief = thread::spawn(move || (consumer.pop_tail(), consumer.pop_tail()));
         producer.push_head(1u8);
@@ -308,13 +322,13 @@ fn limit_against_thief() {
 #[test]
 fn counting_against_growth() {
     let expected = [(2, 2), (2, 2 + 4), (3, 2 + 4)];
-    explore("counting", 250, &expected, || {
+    explore_all("counting", 900, &expected, || {
         let (mut producer, consumer) = filled(2);
         let counter = thread::spawn(move || (consumer.len(), consumer.capacity()));
         producer.push_head(3);
         counter.join().unwrap()
     });
-    explore("counting from nothing", 50, &[0, 1], || {
+    explore_all("counting from nothing", 900, &[0, 1], || {
         let (mut producer, consumer) = unbounded();
         let counter = thread::spawn(move || consumer.len());
         producer.push_head(1);
@@ -345,7 +359,7 @@ fn counting_against_unlinking() {
 /// unlinking. (Three of them, with three threads, make a million schedules and no other outcome.)
 #[test]
 fn a_thief_unlinks_for_another() {
-    explore_within(2, "for another", 15_000, &[2, 2 + 4, 4], || {
+    explore_within(Some(2), "for another", 15_000, &[2, 2 + 4, 4], || {
         let (mut producer, consumer) = filled(2);
         let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
         let [thief, counter] = [consumer.clone(), consumer.clone()];
@@ -513,7 +527,7 @@ fn batch_outlives_its_ring() {
 #[test]
 fn head_batch_outlives_its_ring() {
     let expected = [(vec![3, 2, 1], None), (vec![3, 2], Some(1))];
-    explore("head batch", 400, &expected, || {
+    explore_all("head batch", 20_000, &expected, || {
         let (mut producer, consumer) = filled(3);
         let thief = thread::spawn(move || consumer.pop_tail());
         let newest = producer.pop_head_batch(3).collect::<Vec<_>>();

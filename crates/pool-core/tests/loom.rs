@@ -4,7 +4,7 @@
 //!
 //! Every model goes through the public interface, gathers what each execution came to, and asserts the exact
 //! set of outcomes and a floor on the number of executions: a model that explores less than it did fails. A
-//! pool's slow path makes many steps, so the search is bounded to three preemptions unless
+//! pool's slow path makes many steps, so most searches are bounded to three preemptions unless
 //! `LOOM_MAX_PREEMPTIONS` says otherwise; the outcome sets do not grow beyond two.
 #![cfg(pool_loom)]
 
@@ -23,6 +23,29 @@ fn explore<O>(floor: usize, expected: &[O], model: impl Fn() -> O + Send + Sync 
 where
     O: Ord + Debug + Clone + Send + 'static,
 {
+    explore_within(Some(3), floor, expected, model);
+}
+
+/// The same with all executions there are.
+#[track_caller]
+fn explore_all<O>(floor: usize, expected: &[O], model: impl Fn() -> O + Send + Sync + 'static)
+where
+    O: Ord + Debug + Clone + Send + 'static,
+{
+    explore_within(None, floor, expected, model);
+}
+
+/// With so many preemptions, or with as many as the environment says; without a bound, if it does not ask for less
+/// than three.
+#[track_caller]
+fn explore_within<O>(
+    preemptions: Option<usize>,
+    floor: usize,
+    expected: &[O],
+    model: impl Fn() -> O + Send + Sync + 'static,
+) where
+    O: Ord + Debug + Clone + Send + 'static,
+{
     let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
     let executions = Arc::new(AtomicUsize::new(0));
     let mut builder = loom::model::Builder::new();
@@ -31,7 +54,10 @@ where
         builder.max_duration.is_none() && builder.max_permutations.is_none(),
         "unset LOOM_MAX_DURATION and LOOM_MAX_PERMUTATIONS: they hide what was not explored"
     );
-    builder.preemption_bound = builder.preemption_bound.or(Some(3));
+    builder.preemption_bound = match preemptions {
+        Some(usual) => builder.preemption_bound.or(Some(usual)),
+        None => builder.preemption_bound.filter(|&bound| bound < 3),
+    };
     builder.max_branches = 10_000;
     {
         let (outcomes, executions) = (outcomes.clone(), executions.clone());
@@ -322,7 +348,7 @@ fn victim_take_against_rotate() {
 /// thread's thread-locals are gone, so the heir may also get a number of its own.)
 #[test]
 fn a_dead_threads_cache_is_inherited() {
-    explore(31, &[0, 1], || {
+    explore_all(40, &[0, 1], || {
         let (pool, ledger) = pool(2, 1);
         let theirs = pool.clone();
         let item = ledger.item();
@@ -356,7 +382,7 @@ fn put_against_clear() {
 /// is whole.
 #[test]
 fn a_number_passes_between_running_threads() {
-    explore(1060, &[false, true], || {
+    explore_all(20_000, &[false, true], || {
         let (pool, ledger) = pool(2, 1);
         let item = ledger.item();
         let (first, second) = (pool.clone(), pool.clone());
