@@ -5,7 +5,6 @@
 //! itself on the list could be forgotten, and its items' destructors would then run after what they borrow is
 //! gone.)
 
-use core::fmt;
 use core::time::Duration;
 use std::sync::{Arc, Weak};
 
@@ -74,12 +73,6 @@ impl Member {
     }
 }
 
-impl fmt::Debug for Member {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Member").field(&self.address()).finish()
-    }
-}
-
 /// Adds a pool and forgets those that are gone.
 pub(crate) fn add(member: Member) {
     MEMBERS.update(|members| {
@@ -143,5 +136,32 @@ impl<T: Send + 'static, F: Send + Sync + 'static> Pool<T, F> {
 pub fn rotate_all() {
     for member in members() {
         member.visit(|pool| pool.turn());
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_gone_leaves_the_list_with_the_next_that_comes() {
+        for _ in 0..20 {
+            let pool = Arc::new(Pool::new(|| 0u8));
+            pool.register_shared();
+            assert!(members().any(|member| member.address() == Arc::as_ptr(&pool).cast()));
+        }
+        let gone = members().filter(|member| member.visit(|_| ()).is_none());
+        // Other tests' pools may be among them.
+        assert!(gone.count() < 10);
+    }
+
+    #[test]
+    fn a_pool_tells_what_it_has_let_go_of() {
+        let pool = Pool::new(|| 0u8);
+        let member: &dyn Tended = &pool;
+        (0..3).for_each(|_| pool.put(0));
+        assert_eq!(member.released(), 0);
+        member.empty();
+        assert_eq!(member.released(), 3);
     }
 }

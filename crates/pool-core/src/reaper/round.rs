@@ -238,6 +238,17 @@ mod tests {
     }
 
     #[test]
+    fn what_all_pools_have_let_go_of_is_told() {
+        let pool = Arc::new(crate::Pool::new(|| 0u8));
+        pool.register_shared();
+        let mut first = None;
+        let before = released(&mut first);
+        (0..3).for_each(|_| pool.put(0));
+        pool.clear();
+        assert_eq!(released(&mut first) - before, 3);
+    }
+
+    #[test]
     fn a_source_is_fresh_until_its_time_has_passed() {
         let (key, then) = ((1, 0), Instant::now());
         let asked = Asked(HashMap::from([(key, then)]));
