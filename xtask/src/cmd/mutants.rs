@@ -1,9 +1,9 @@
 //! `mutants`: whether the tests notice when the plain logic is changed. The orderings are the business of
 //! `orderings`.
 //!
-//! A build of all tests for every change would take days. So a change meets first the unit tests and the few test
-//! programs that are about its file; what these let pass meets the whole suite. All of it happens in one copy of the
-//! crates with one target folder, so that each change builds only what it touches.
+//! A build of all tests for every change would take days. So a change meets first the unit tests, then the few test
+//! programs that are about its file, and only what these let pass meets the whole suite. All of it happens in one copy
+//! of the crates with one target folder, so that each change builds only what it touches.
 //!
 //! What is left out is what models and `orderings` look after, where a changed program may hang as well as fail, or fail
 //! in some schedules only: everything with atomics that threads agree by (`raw`, `slot`, `node`, `reclaim`, `backend`,
@@ -11,8 +11,8 @@
 //! the reaper's thread and those who wait (`reaper/mod.rs`, `state.rs`, `waiter.rs`, `env`). Of the rest, `sync` is the
 //! models' own, and in `guard` and the ring's `handle` there is nothing to change that would build.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::path::PathBuf;
 use std::process::{Command as Process, ExitCode, Stdio};
 
 use super::Command;
@@ -39,14 +39,11 @@ pub(super) const COMMAND: Command = Command {
 /// The list of changes that may go unnoticed.
 const ALLOWED: &str = "docs/mutants-allowed.txt";
 
-/// How many seconds the few tests may run, and the whole suite. What hangs is noticed.
-const SECONDS: [&str; 2] = ["60", "900"];
-
 /// Files of plain logic.
 struct Group {
     krate: &'static str,
     files: &'static [&'static str],
-    /// The test programs that see a change of them first, after the unit tests.
+    /// The test programs that are about them.
     tests: &'static [&'static str],
 }
 
@@ -161,47 +158,36 @@ fn check(job: &mut Job<'_>, krate: &str, features: Option<&str>) -> Result<Strin
     let allowed = allowed::list(&text, form).map_err(|error| format!("{ALLOWED}: {error}"))?;
     let folder = job.workspace.target_for("mutants");
     Tree::read(job.workspace)?.write(&folder.join("copy"))?;
-    let mutants = |files: &[&str], seconds: &str| {
-        let mut command = Process::new("cargo");
-        command
-            .args(["mutants", "--in-place", "--no-shuffle", "--no-times"])
-            .args(["--caught", "--unviable", "--colors", "never"])
-            .args(["--package", krate, "--timeout", seconds])
-            .args(
-                files
-                    .iter()
-                    .map(|file| format!("--file={}", path(krate, file))),
-            )
-            .args(features.map(|features| format!("--features={features}")));
-        command
-    };
     let groups = || GROUPS.iter().filter(|group| group.krate == krate);
+    let files: Vec<_> = groups().flat_map(|group| group.files).copied().collect();
 
-    let mut found = Found::default();
+    let mut hunt = Hunt {
+        krate,
+        features,
+        folder,
+        found: Found::default(),
+    };
+    hunt.round(job, &files, Some(&["lib".to_owned()]))?;
     for group in groups() {
-        let mut command = mutants(group.files, SECONDS[0]);
-        // To builds, too: what stands behind `--` is for test runs alone.
-        command.arg("--cargo-arg=--lib");
-        command.args(
-            group
+        let left: Vec<_> = group
+            .files
+            .iter()
+            .copied()
+            .filter(|file| hunt.is_left(file))
+            .collect();
+        if !left.is_empty() {
+            let tests: Vec<_> = group
                 .tests
                 .iter()
-                .map(|test| format!("--cargo-arg=--test={test}")),
-        );
-        tally(job, &folder, command, &mut found)?;
+                .map(|test| format!("test={test}"))
+                .collect();
+            hunt.round(job, &left, Some(&tests))?;
+        }
     }
-    if !found.missed.is_empty() {
-        job.say("what is left, before all tests:");
-        // From here cargo-mutants goes on.
-        let caught = folder.join("mutants.out/caught.txt");
-        let done = [&*found.noticed, &found.unbuildable].concat().join("\n");
-        std::fs::write(&caught, done).map_err(|error| format!("{}: {error}", caught.display()))?;
-        found.missed.clear();
-        let files: Vec<_> = groups().flat_map(|group| group.files).copied().collect();
-        let mut command = mutants(&files, SECONDS[1]);
-        command.arg("--iterate");
-        tally(job, &folder, command, &mut found)?;
+    if !hunt.found.missed.is_empty() {
+        hunt.round(job, &files, None)?;
     }
+    let found = hunt.found;
     let complaints = complaints(&found, &allowed, krate);
     let [missed, noticed, unbuildable] =
         [&found.missed, &found.noticed, &found.unbuildable].map(Vec::len);
@@ -221,45 +207,95 @@ fn path(krate: &str, file: &str) -> String {
     format!("crates/{krate}/src/{file}")
 }
 
-/// Runs cargo-mutants in the copy, and tells what becomes of each change as soon as it is known.
-fn tally(
-    job: &mut Job<'_>,
-    folder: &Path,
-    mut command: Process,
-    found: &mut Found,
-) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("cannot run cargo: {error}");
-    let mut child = command
-        .arg("--output")
-        .arg(folder)
-        .current_dir(folder.join("copy"))
-        .env("CARGO_TARGET_DIR", folder.join("build"))
-        .env("CARGO_PROFILE_DEV_DEBUG", "none")
-        // Four times as fast here: a change touches little.
-        .env("CARGO_INCREMENTAL", "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    let (mut count, mut all) = (0, "?".to_owned());
-    let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
-    for line in lines.into_iter().flatten() {
-        let line = line.map_err(failed)?;
-        if found.enter(&line) {
-            count += 1;
-            job.say(&format!("{count} of {all}: {line}"));
-        } else {
-            job.say(&line);
-            if let Some(number) = line.strip_prefix("Found ") {
-                all = number.split(' ').next().unwrap_or_default().to_owned();
+/// The changes of one crate, which fewer and fewer are left of.
+struct Hunt<'a> {
+    krate: &'a str,
+    features: Option<&'a str>,
+    folder: PathBuf,
+    found: Found,
+}
+
+impl Hunt<'_> {
+    /// Whether a change of this file has not been noticed so far.
+    fn is_left(&self, file: &str) -> bool {
+        let path = path(self.krate, file);
+        self.found.missed.iter().any(|it| it.starts_with(&path))
+    }
+
+    /// Shows what is left in these files to some test targets or to all tests, and tells what becomes of each change as
+    /// soon as it is known.
+    fn round(
+        &mut self,
+        job: &mut Job<'_>,
+        files: &[&str],
+        targets: Option<&[String]>,
+    ) -> Result<(), String> {
+        let failed = |error: std::io::Error| format!("cannot run cargo: {error}");
+        let results = self.folder.join("mutants.out");
+        match std::fs::remove_dir_all(&results) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+            _ => std::fs::create_dir_all(&results).map_err(failed)?,
+        }
+        // Where cargo-mutants looks for what it need not ask again.
+        let done = [&*self.found.noticed, &self.found.unbuildable].concat();
+        std::fs::write(results.join("caught.txt"), done.join("\n")).map_err(failed)?;
+        let paths: Vec<_> = files.iter().map(|file| path(self.krate, file)).collect();
+        let ours = |change: &String| paths.iter().any(|path| change.starts_with(path));
+        self.found.missed.retain(|change| !ours(change));
+
+        let mut command = Process::new("cargo");
+        command
+            .args(["mutants", "--in-place", "--iterate", "--no-shuffle"])
+            .args(["--no-times", "--caught", "--unviable"])
+            .args(["--colors=never", "--package", self.krate])
+            .args(paths.iter().map(|path| format!("--file={path}")))
+            .args(
+                self.features
+                    .map(|features| format!("--features={features}")),
+            )
+            // A change that hangs is noticed.
+            .arg(if targets.is_some() {
+                "--timeout=60"
+            } else {
+                "--timeout=900"
+            })
+            // To builds, too: what stands behind `--` is for test runs alone.
+            .args(
+                targets
+                    .into_iter()
+                    .flatten()
+                    .map(|target| format!("--cargo-arg=--{target}")),
+            )
+            .arg("--output")
+            .arg(&self.folder)
+            .current_dir(self.folder.join("copy"))
+            .env("CARGO_TARGET_DIR", self.folder.join("build"))
+            .env("CARGO_PROFILE_DEV_DEBUG", "none")
+            // Four times as fast here: a change touches little.
+            .env("CARGO_INCREMENTAL", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(failed)?;
+        let (mut count, mut all) = (0, "?".to_owned());
+        let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
+        for line in lines.into_iter().flatten() {
+            let line = line.map_err(failed)?;
+            if self.found.enter(&line) {
+                count += 1;
+                job.say(&format!("{count} of {all}: {line}"));
+            } else {
+                job.say(&line);
+                if let Some(number) = line.strip_prefix("Found ") {
+                    all = number.split(' ').next().unwrap_or_default().to_owned();
+                }
             }
         }
-    }
-    let status = child.wait().map_err(failed)?;
-    // 2 says that something went unnoticed, 3 that a test ran into its time limit.
-    match status.code() {
-        Some(0 | 2 | 3) if count != 0 => Ok(()),
-        _ => Err(format!("cargo mutants: {status} after {count} changes")),
+        let status = child.wait().map_err(failed)?;
+        // 2 says that something went unnoticed, 3 that a test ran into its time limit.
+        match status.code() {
+            Some(0 | 2 | 3) if count != 0 => Ok(()),
+            _ => Err(format!("cargo mutants: {status} after {count} changes")),
+        }
     }
 }
 
