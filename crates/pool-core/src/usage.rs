@@ -247,6 +247,12 @@ mod tests {
             assert!(!use_of(0, 4095), "not worth while");
         }
         assert!(!use_of(0, 0));
+        // The smallest that is.
+        assert!(
+            (0..4)
+                .map(|_| use_of(0, 4096))
+                .eq([false, false, false, true])
+        );
     }
 
     #[test]
