@@ -1,6 +1,6 @@
-//! Every pair of what two threads can do to a pool, at the same time, with thread caches and without: on an empty pool, on
-//! one with items in a cache and a shard, and on one with victims, too. Small enough to run under Miri with many
-//! seeds, which is what it is for:
+//! The pairs of what two threads can do to a pool, at the same time, with thread caches and without: on an empty pool, on
+//! one with items in a cache and a shard, and on one with victims, too. A pair has the starts in which it does something
+//! that it does in no other. Small enough to run under Miri with many seeds, which is what it is for:
 //!
 //! ```text
 //! MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-many-seeds=0..64" \

@@ -72,7 +72,7 @@ const DEEP_SEEDS: [Range<u32>; 2] = [0..2048, 2048..4096];
 const LARGER_SEEDS: u32 = 64;
 
 /// How likely Miri goes on with another thread after a basic block. A pair is so short that at the usual 0.01 the two
-/// operations overlap in 34 of 100 schedules, with this in 57, which takes no longer.
+/// operations on a ring overlap in 34 of 100 schedules, with this in 57, which takes no longer.
 const PREEMPTION: &str = " -Zmiri-preemption-rate=0.05";
 
 /// The architectures of the deep run: this one, then 32 bits, big-endian, weak, weak and 32 bits, weak and big-endian.
