@@ -261,18 +261,23 @@ fn a_second_guard_counts() {
 /// A debt that was paid is used again while the paid guard still lives.
 #[test]
 fn a_paid_debt_is_used_again() {
-    explore("a_paid_debt_is_used_again", 500, [(1, 1), (1, 2)], || {
-        let value = value(1);
-        let first = value.load().unwrap();
-        let store = spawn(&value, |value| value.store(Tracked::new(2)));
-        let second = value.load().unwrap();
-        let numbers = (first.number(), second.number());
-        // In the other order than in `a_second_guard_counts`.
-        drop(second);
-        drop(first);
-        store.join().unwrap();
-        numbers
-    });
+    explore_all(
+        "a_paid_debt_is_used_again",
+        120_000,
+        [(1, 1), (1, 2)],
+        || {
+            let value = value(1);
+            let first = value.load().unwrap();
+            let store = spawn(&value, |value| value.store(Tracked::new(2)));
+            let second = value.load().unwrap();
+            let numbers = (first.number(), second.number());
+            // In the other order than in `a_second_guard_counts`.
+            drop(second);
+            drop(first);
+            store.join().unwrap();
+            numbers
+        },
+    );
 }
 
 /// A guard that was sent away is dropped there while its value is replaced here.
@@ -565,9 +570,9 @@ fn a_reader_against_a_store() {
 /// the object already, and knows that it was out meanwhile.
 #[test]
 fn a_reader_against_an_object_that_comes_back() {
-    explore(
+    explore_all(
         "a_reader_against_an_object_that_comes_back",
-        200,
+        5_000,
         [false, true],
         || {
             let object = Arc::new(1);
