@@ -276,5 +276,8 @@ mod tests {
         // It follows when times change.
         assert_eq!(after(&[(10 * SAMPLE, 100), (4 * SAMPLE, 10_000)]), 16_384);
         assert_eq!(after(&[(10 * SAMPLE, 10_000), (6 * SAMPLE, 100)]), 128);
+        // And remembers half as much with each step: a sixteenth is more than one in twenty.
+        assert_eq!(after(&[(10 * SAMPLE, 10_000), (4 * SAMPLE, 100)]), 16_384);
+        assert_eq!(after(&[(10 * SAMPLE, 10_000), (5 * SAMPLE, 100)]), 128);
     }
 }
