@@ -1,5 +1,5 @@
 //! What turns the generation without being asked: time and operations, noticed on slow paths. The clock is driven
-//! by the tests, so none of them waits.
+//! by the tests, so none of them waits, but for one step of the system's.
 
 #![cfg(not(pool_loom))]
 
@@ -8,7 +8,7 @@ mod common;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Item, Ledger, Shape, elsewhere, scaled, with_shapes};
 use pool_core::{Clock, ManualClock, Pool};
@@ -376,4 +376,10 @@ fn clocks() {
     let system = pool_core::SystemClock;
     let times: Vec<_> = (0..100).map(|_| system.now()).collect();
     assert!(times.is_sorted());
+    // It goes on by itself, in steps of a few milliseconds at most.
+    let start = Instant::now();
+    while system.now() == times[0] {
+        assert!(start.elapsed() < PERIOD, "it stands still");
+        thread::yield_now();
+    }
 }
