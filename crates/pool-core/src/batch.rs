@@ -194,8 +194,9 @@ mod tests {
         drop(drain);
         assert_eq!(batch.len(), 6);
         batch.reverse();
-        assert_eq!(batch.pop().unwrap().0, 3);
-        assert_eq!(std::rc::Rc::strong_count(&item), 6);
+        let newest = [3, 4, 5].map(|_| batch.pop().unwrap().0);
+        assert_eq!(newest, [3, 4, 5]);
+        assert_eq!(std::rc::Rc::strong_count(&item), 4);
         drop(batch);
         assert_eq!(std::rc::Rc::strong_count(&item), 1);
     }

@@ -110,7 +110,7 @@ const GROUPS: &[Group] = &[
             "reaper/trim.rs",
             "registry.rs",
         ],
-        &["reaper", "budgets", "registry"],
+        &["reaper", "budgets", "registry", "insight"],
     ),
     group(
         "pool-core",
