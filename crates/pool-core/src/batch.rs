@@ -202,6 +202,24 @@ mod tests {
     }
 
     #[test]
+    fn a_destructor_that_panics_keeps_no_other_from_running() {
+        struct Counted<'a>(&'a core::cell::Cell<usize>);
+        impl Drop for Counted<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() + 1);
+                assert_ne!(self.0.get(), 3, "the third panics");
+            }
+        }
+        let dropped = core::cell::Cell::new(0);
+        let mut batch = Batch::new();
+        for _ in 0..10 {
+            assert!(batch.push(Counted(&dropped)).is_ok());
+        }
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(batch)));
+        assert_eq!((panicked.is_err(), dropped.get()), (true, 10));
+    }
+
+    #[test]
     fn odd_types() {
         #[repr(align(256))]
         #[derive(Debug)]
