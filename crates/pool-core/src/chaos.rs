@@ -110,8 +110,10 @@ mod tests {
         assert_ne!(draws(1), draws(2));
         // About as often as it says.
         let chaos = Chaos::new(7);
-        let dropped = (0..10_000).filter(|_| chaos.drops()).count();
-        assert!((2300..2700).contains(&dropped), "{dropped}");
+        for one_in_four in [Chaos::drops, Chaos::skips] {
+            let count = (0..10_000).filter(|_| one_in_four(&chaos)).count();
+            assert!((2300..2700).contains(&count), "{count}");
+        }
     }
 
     #[test]
