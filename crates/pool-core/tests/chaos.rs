@@ -51,17 +51,25 @@ fn everything_happens() {
         .chaos(42)
         .rotate_manually()
         .build();
-    let (mut newest, mut others) = (0, 0);
+    let (mut newest, mut others, mut from_amidst) = (0, 0, 0);
     for _ in 0..scaled(500, 5000, 5000) {
         let last = ledger.item();
         let number = last.number();
         pool.put(ledger.item());
+        let before = pool.stats().idle_in_caches;
         pool.put(last);
+        let stats = pool.stats();
+        let on_top = stats.idle_in_caches == before + 1;
         match pool.try_take() {
             Some(item) if item.number() == number => newest += 1,
-            _ => others += 1,
+            taken => {
+                others += 1;
+                let cached = taken.is_some() && pool.stats().cache_hits > stats.cache_hits;
+                from_amidst += usize::from(on_top && cached);
+            }
         }
     }
+    assert_ne!(from_amidst, 0, "a cache gives its newest alone");
     assert!(
         newest > others / 4 && others > newest / 4,
         "{newest} {others}"
