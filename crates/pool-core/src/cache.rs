@@ -26,13 +26,33 @@ use crate::barrier;
 use crate::batch::Batch;
 use crate::moves;
 use crate::stats::Counters;
-use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering, UnsafeCell};
+use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, UnsafeCell};
 
 /// The room that a cache begins with. It doubles when its thread turns out to take more than that.
 const FIRST_DEPTH: usize = 64;
 
 /// How many takes may pass between two looks at the clock.
-pub(crate) const BUDGET: u32 = 1024;
+pub(crate) const BUDGET: usize = 1024;
+
+/// The budgets granted and what is left of the last, in one word, so that who reads the hits sees the two agree. What is
+/// left is in the low bits.
+const LEFT_BITS: u32 = BUDGET.ilog2() + 1;
+
+const fn left(budgets: usize) -> usize {
+    budgets & ((1 << LEFT_BITS) - 1)
+}
+
+/// How many of the takes granted are spent. On 32-bit targets it wraps after two thousand million.
+const fn spent(budgets: usize) -> usize {
+    (budgets >> LEFT_BITS)
+        .wrapping_mul(BUDGET)
+        .wrapping_sub(left(budgets))
+}
+
+/// A whole budget more, when nothing is left.
+const fn renewed(budgets: usize) -> usize {
+    budgets.wrapping_add(1 << LEFT_BITS) + BUDGET
+}
 
 /// One thread's items of one pool.
 ///
@@ -42,8 +62,9 @@ pub(crate) const BUDGET: u32 = 1024;
 pub(crate) struct LocalCache<T> {
     /// Written by the owner: it is inside.
     pinned: AtomicBool,
-    /// Takes left until the owner's next slow operation. Written by the owner, read for statistics.
-    budget: AtomicU32,
+    /// Takes left until the owner's next slow operation, and budgets granted so far. Written by the owner, read for
+    /// statistics.
+    budgets: AtomicUsize,
     /// Written by intruders: 0, or the sweep that holds the cache.
     revoked: AtomicUsize,
     /// The place above the newest item. Written by whoever holds the cache, read for statistics.
@@ -127,7 +148,7 @@ impl<T> LocalCache<T> {
         Self {
             pinned: AtomicBool::new(false),
             // Nothing to spend: the owner's first operation is a slow one.
-            budget: AtomicU32::new(0),
+            budgets: AtomicUsize::new(0),
             revoked: AtomicUsize::new(0),
             top: AtomicPtr::new(ptr::dangling_mut()),
             bounds: UnsafeCell::new(Bounds {
@@ -151,13 +172,13 @@ impl<T> LocalCache<T> {
         // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
         let top = self.top.load(Ordering::Relaxed);
         // ORDERING: Relaxed. Only the owner writes it.
-        let budget = self.budget.load(Ordering::Relaxed);
-        if top == self.bounds().floor || budget == 0 {
+        let budgets = self.budgets.load(Ordering::Relaxed);
+        if top == self.bounds().floor || left(budgets) == 0 {
             self.leave();
             return None;
         }
         // ORDERING: Relaxed, as the loads above.
-        self.budget.store(budget - 1, Ordering::Relaxed);
+        self.budgets.store(budgets - 1, Ordering::Relaxed);
         let newest = top.wrapping_byte_sub(step::<T>());
         // ORDERING: Relaxed, as the loads above.
         self.top.store(newest, Ordering::Relaxed);
@@ -279,21 +300,19 @@ impl<T> LocalCache<T> {
     /// Renews the owner's budget if it is spent; says whether a whole one was. The first was never granted.
     pub(crate) fn renew_budget(&self) -> bool {
         // ORDERING: Relaxed. Only the owner writes it.
-        if self.budget.load(Ordering::Relaxed) != 0 {
+        let budgets = self.budgets.load(Ordering::Relaxed);
+        if left(budgets) != 0 {
             return false;
         }
-        let granted = self.counters.budgets.get() != 0;
-        self.counters.budgets.bump();
         // ORDERING: Relaxed, as above.
-        self.budget.store(BUDGET, Ordering::Relaxed);
-        granted
+        self.budgets.store(renewed(budgets), Ordering::Relaxed);
+        budgets != 0
     }
 
     /// How many takes the cache has served.
     pub(crate) fn hits(&self) -> u64 {
-        let granted = self.counters.budgets.get().wrapping_mul(u64::from(BUDGET));
-        // ORDERING: Relaxed. A statistic; a moment's disagreement between the two is within its bounds.
-        granted.saturating_sub(u64::from(self.budget.load(Ordering::Relaxed)))
+        // ORDERING: Relaxed. A statistic.
+        spent(self.budgets.load(Ordering::Relaxed)) as u64
     }
 
     /// Whether nothing is in here.
@@ -322,10 +341,11 @@ impl<T> LocalCache<T> {
         self.inside(|stack, len| {
             let newest = len.checked_sub(1)?;
             // ORDERING: Relaxed. Only the owner writes it; the caller has just renewed it.
-            let budget = self.budget.load(Ordering::Relaxed);
-            // ORDERING: Relaxed, as above.
-            self.budget
-                .store(budget.saturating_sub(1), Ordering::Relaxed);
+            let budgets = self.budgets.load(Ordering::Relaxed);
+            if left(budgets) != 0 {
+                // ORDERING: Relaxed, as above.
+                self.budgets.store(budgets - 1, Ordering::Relaxed);
+            }
             *len = newest;
             stack.floor = stack.floor.min(newest);
             let place = stack.items.wrapping_add(newest).cast::<T>();
@@ -688,5 +708,23 @@ impl<T> Drop for Loot<T> {
 
         let rest = Rest(self);
         rest.0.by_ref().for_each(drop);
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_are_counted_from_budget_to_budget() {
+        let mut budgets = 0;
+        for takes in 0..3 * BUDGET {
+            assert_eq!(spent(budgets), takes);
+            if left(budgets) == 0 {
+                budgets = renewed(budgets);
+                assert_eq!((left(budgets), spent(budgets)), (BUDGET, takes));
+            }
+            budgets -= 1;
+        }
     }
 }

@@ -62,7 +62,7 @@ impl<T, F> Pool<T, F> {
         }
         let entry = self.entry();
         let renewed = entry.is_some_and(LocalCache::renew_budget);
-        self.turn_if_due(if renewed { BUDGET as usize } else { 1 });
+        self.turn_if_due(if renewed { BUDGET } else { 1 });
         let cache = entry.filter(|_| self.caches_items());
         if let Some(item) = cache.and_then(LocalCache::take_parked) {
             return Some(item);

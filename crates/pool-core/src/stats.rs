@@ -65,8 +65,6 @@ fn no_counts<const N: usize>() -> [Count; N] {
 
 /// The counts of one thread, or of all threads that have no cache.
 pub(crate) struct Counters {
-    /// Budgets of takes granted to a thread cache.
-    pub(crate) budgets: Count,
     events: [Count; Event::COUNT],
     discards: [Count; DiscardReason::ALL.len()],
 }
@@ -75,7 +73,6 @@ impl Counters {
     const_unless_loom! {
         pub(crate) const fn new() -> Self {
             Self {
-                budgets: Count::new(),
                 events: no_counts(),
                 discards: no_counts(),
             }
