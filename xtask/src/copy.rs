@@ -163,6 +163,52 @@ fn manifest(text: &str, more: &[&str]) -> Result<String, String> {
     }
 }
 
+/// Builds that a copy of the crates makes in target folders that it shares. To cargo the crates of a copy are those of the
+/// workspace, and their files may be older than what the other has built: each would run the other's programs. So
+/// what is built of them is forgotten, before and after.
+pub(crate) struct Borrowed {
+    target: PathBuf,
+    crates: Vec<String>,
+}
+
+impl Borrowed {
+    pub(crate) fn new(workspace: &Workspace) -> Self {
+        let names = workspace.crates().iter().map(|krate| krate.name.clone());
+        let borrowed = Self {
+            target: workspace.target().to_owned(),
+            crates: names.collect(),
+        };
+        borrowed.forget(&borrowed.target, 0);
+        borrowed
+    }
+
+    /// Removes what cargo knows of the crates' builds, wherever they are: `target/xtask/loom/release/.fingerprint`.
+    fn forget(&self, folder: &Path, depth: usize) {
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
+        let is_known = folder.ends_with(".fingerprint");
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_ours = |krate: &String| {
+                let hash = name.strip_prefix(krate.as_str());
+                hash.is_some_and(|hash| hash.starts_with('-') && !hash[1..].contains('-'))
+            };
+            if is_known && self.crates.iter().any(is_ours) {
+                let _ = fs::remove_dir_all(entry.path());
+            } else if !is_known && depth < 5 && !["deps", "copy"].contains(&name.as_str()) {
+                self.forget(&entry.path(), depth + 1);
+            }
+        }
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        self.forget(&self.target, 0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Command;
 use crate::args::{Args, Flag};
-use crate::copy::Tree;
+use crate::copy::{Borrowed, Tree};
 use crate::orderings::allowed::{self, Entry};
 use crate::orderings::hunt::{self, Fate, Level, Reach, Scope};
 use crate::orderings::killers::Killers;
@@ -207,6 +207,7 @@ fn hunt_all(job: &mut Job<'_>, wish: &Wish, line: &RefCell<String>) -> Result<St
     let mutants = chosen(wish, &sites);
     plant::plant(&mut tree, &sites)?;
     let place = Place::new(workspace)?;
+    let _borrowed = Borrowed::new(workspace);
     tree.write(&place.copy)?;
 
     let mut fates = vec![Fate::default(); mutants.len()];

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 mod bugs;
 
-use crate::copy::Tree;
+use crate::copy::{Borrowed, Tree};
 use crate::runner::Job;
 use crate::step::Invocation;
 use crate::suite::{self, Ended, Program, Test};
@@ -36,6 +36,7 @@ enum Verdict {
 pub(crate) fn run(job: &mut Job<'_>) -> Result<String, String> {
     let tree = Tree::read(job.workspace)?;
     let place = Place::new(job.workspace)?;
+    let _borrowed = Borrowed::new(job.workspace);
     if place.nightly.is_none() {
         job.say("SKIPPED: miri is not installed");
     }
