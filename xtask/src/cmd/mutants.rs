@@ -110,7 +110,7 @@ const GROUPS: &[Group] = &[
             "reaper/trim.rs",
             "registry.rs",
         ],
-        &["reaper", "budgets", "registry", "insight"],
+        &["reaper", "budgets", "registry", "insight", "trim"],
     ),
     group(
         "pool-core",

@@ -1,7 +1,6 @@
 //! Small things that the Linux sources share: reading the kernel's files from their start, and asking whether one of
 //! them is gone.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
@@ -10,7 +9,7 @@ use std::os::unix::fs::FileExt;
 const MOST: usize = 4096;
 
 /// The text of one of the kernel's files, which is made anew for each read from the start.
-pub(super) fn read(file: &File) -> io::Result<String> {
+pub(super) fn read(file: &impl FileExt) -> io::Result<String> {
     let mut text = vec![0; MOST];
     let mut len = 0;
     // A read into no room ends it, too.
@@ -41,6 +40,8 @@ pub(super) fn is_gone(file: BorrowedFd<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::fs::File;
     use std::os::fd::{AsFd, OwnedFd};
     use std::os::unix::net::UnixStream;
 
@@ -63,6 +64,42 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         let folder = File::open("/").unwrap();
         assert!(read(&folder).is_err(), "nothing to read");
+    }
+
+    /// A file in which every other read is interrupted.
+    struct Interrupted {
+        text: &'static [u8],
+        reads: Cell<usize>,
+    }
+
+    impl FileExt for Interrupted {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            let reads = self.reads.get();
+            self.reads.set(reads + 1);
+            assert!(reads < 10, "read again and again");
+            if reads % 2 == 0 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            // In two parts, so that what was read is not read again after an interruption.
+            let left = &self.text[offset as usize..];
+            let count = left.len().min(buffer.len()).min(3);
+            buffer[..count].copy_from_slice(&left[..count]);
+            Ok(count)
+        }
+
+        fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
+
+    #[test]
+    fn a_signal_ends_no_read() {
+        let file = Interrupted {
+            text: b"total",
+            reads: Cell::new(0),
+        };
+        assert_eq!(read(&file).unwrap(), "total");
+        assert_eq!(file.reads.get(), 6);
     }
 
     #[test]
