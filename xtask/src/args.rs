@@ -26,6 +26,11 @@ pub(crate) const COMMON: &[Flag] = &[
         about: "show the output of every step, not of failed ones only",
     },
     Flag {
+        name: "--no-skips",
+        value: None,
+        about: "fail if anything is skipped: for machines that have every tool",
+    },
+    Flag {
         name: "--help",
         value: None,
         about: "say what the command does",

@@ -1,10 +1,10 @@
 //! Carries out steps: shows which one runs and for how long, keeps their output in files, prints
 //! that of a failed one, and ends with a table and the list of what could not be done here.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ pub(crate) struct Options {
     pub(crate) keep_going: bool,
     /// Shows all output.
     pub(crate) verbose: bool,
+    /// Fails if anything was left out.
+    pub(crate) no_skips: bool,
 }
 
 impl Options {
@@ -32,6 +34,7 @@ impl Options {
         Self {
             keep_going: args.has("--keep-going"),
             verbose: args.has("--verbose"),
+            no_skips: args.has("--no-skips"),
         }
     }
 }
@@ -40,8 +43,39 @@ impl Options {
 enum Outcome {
     Passed(String),
     Failed(String),
-    Skipped { tool: String, reason: String },
+    /// For want of what is missing.
+    Skipped,
     NotReached,
+}
+
+/// What this machine lacks, and so a check, or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Missing {
+    tool: String,
+    reason: String,
+}
+
+impl Missing {
+    const MARK: &str = "SKIPPED: ";
+
+    /// From the line that a command prints of it, at its end with the step's name behind.
+    fn read(line: &str) -> Option<Self> {
+        let text = line.strip_prefix(Self::MARK)?;
+        let text = text.rsplit_once(" (step: ").map_or(text, |(text, _)| text);
+        let (tool, reason) = text
+            .split_once(": ")
+            .unwrap_or((text, "and no reason is given"));
+        Some(Self {
+            tool: tool.to_owned(),
+            reason: reason.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}: {}", Self::MARK, self.tool, self.reason)
+    }
 }
 
 /// Runs the steps in order and says how it went.
@@ -53,7 +87,9 @@ pub(crate) fn run(workspace: &Workspace, steps: Vec<Step>, options: Options) -> 
 pub(crate) struct Done {
     pub(crate) name: String,
     outcome: Outcome,
-    time: Duration,
+    /// What was lacking: for all of it if it was skipped, else for a part.
+    missing: Vec<Missing>,
+    pub(crate) time: Duration,
     log: PathBuf,
 }
 
@@ -61,21 +97,28 @@ impl Done {
     /// In a word, and what it said for the summary.
     pub(crate) fn told(&self) -> (&'static str, &str) {
         match &self.outcome {
-            Outcome::Passed(note) => ("ok", note),
+            Outcome::Passed(note) if self.missing.is_empty() => ("ok", note),
+            Outcome::Passed(note) => ("in part", note),
             Outcome::Failed(why) => ("FAILED", why),
-            Outcome::Skipped { reason, .. } => ("SKIPPED", reason),
+            Outcome::Skipped => (
+                "SKIPPED",
+                self.missing.first().map_or("", |missing| &missing.tool),
+            ),
             Outcome::NotReached => ("not reached", ""),
         }
     }
 
+    /// Whether it was not skipped, and its turn came.
+    pub(crate) fn has_run(&self) -> bool {
+        matches!(self.outcome, Outcome::Passed(_) | Outcome::Failed(_))
+    }
+
     /// What it printed.
     pub(crate) fn output(&self) -> String {
-        match self.outcome {
-            Outcome::Passed(_) | Outcome::Failed(_) => {
-                String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
-            }
-            Outcome::Skipped { .. } | Outcome::NotReached => String::new(),
+        if !self.has_run() {
+            return String::new();
         }
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 }
 
@@ -93,52 +136,51 @@ pub(crate) fn run_and_tell(
     }
     let started = Instant::now();
     let count = steps.len();
-    let mut results = Vec::new();
+    let mut results: Vec<Done> = Vec::new();
     let mut failed = false;
     for (index, step) in steps.into_iter().enumerate() {
+        let mut done = Done {
+            outcome: Outcome::NotReached,
+            missing: Vec::new(),
+            time: Duration::ZERO,
+            log: logs.join(format!("{}.log", file_name(&step.name))),
+            name: step.name,
+        };
         if failed && !options.keep_going {
-            results.push(Done {
-                name: step.name,
-                outcome: Outcome::NotReached,
-                time: Duration::ZERO,
-                log: PathBuf::new(),
-            });
+            results.push(done);
             continue;
         }
-        let title = format!("[{:>2}/{count}] {}", index + 1, step.name);
-        let log = logs.join(format!("{}.log", file_name(&step.name)));
+        let title = format!("[{:>2}/{count}] {}", index + 1, done.name);
         let begun = Instant::now();
-        let outcome = match step.action {
-            Action::Skip { tool, reason } => {
-                println!("{title}: SKIPPED: {tool}: {reason}");
-                Outcome::Skipped { tool, reason }
+        if let Action::Skip { tool, reason } = step.action {
+            done.outcome = Outcome::Skipped;
+            done.missing.push(Missing { tool, reason });
+        } else {
+            match Job::new(workspace, &title, done.log.clone(), options) {
+                Ok(mut job) => {
+                    done.outcome = job.carry_out(step.action);
+                    done.missing = job.missing;
+                }
+                Err(error) => {
+                    done.outcome = Outcome::Failed(format!("{}: {error}", done.log.display()));
+                }
             }
-            action => {
-                let outcome = match Job::new(workspace, &title, log.clone(), options) {
-                    Ok(mut job) => job.carry_out(action),
-                    Err(error) => Outcome::Failed(format!("{}: {error}", log.display())),
-                };
-                report(
-                    &title,
-                    &outcome,
-                    begun.elapsed(),
-                    &log,
-                    step.hint.as_deref(),
-                    options,
-                );
-                outcome
-            }
-        };
-        failed |= matches!(outcome, Outcome::Failed(_));
-        results.push(Done {
-            name: step.name,
-            outcome,
-            time: begun.elapsed(),
-            log,
-        });
+            done.time = begun.elapsed();
+        }
+        report(&title, &done, step.hint.as_deref(), options);
+        failed |= matches!(done.outcome, Outcome::Failed(_));
+        results.push(done);
     }
     print!("{}", summary(&results, started.elapsed()));
     print!("{}", tell(&results));
+    if options.no_skips {
+        let incomplete = results.iter().filter(|done| !done.missing.is_empty());
+        let count = incomplete.count();
+        if count > 0 {
+            println!("FAILED: {count} steps lacked a tool, and with --no-skips none may");
+            failed = true;
+        }
+    }
     if failed {
         ExitCode::FAILURE
     } else {
@@ -147,27 +189,31 @@ pub(crate) fn run_and_tell(
 }
 
 /// Prints how a step ended; for a failed one, why, what it printed and what helps.
-fn report(
-    title: &str,
-    outcome: &Outcome,
-    elapsed: Duration,
-    log: &Path,
-    hint: Option<&str>,
-    options: Options,
-) {
+fn report(title: &str, done: &Done, hint: Option<&str>, options: Options) {
     clear_line();
-    match outcome {
-        Outcome::Passed(note) if note.is_empty() => println!("{title}: ok, {}", seconds(elapsed)),
-        Outcome::Passed(note) => println!("{title}: ok, {}, {note}", seconds(elapsed)),
+    let elapsed = seconds(done.time);
+    match &done.outcome {
+        Outcome::Passed(_) => {
+            let (word, note) = done.told();
+            let note = if note.is_empty() {
+                String::new()
+            } else {
+                format!(", {note}")
+            };
+            println!("{title}: {word}, {elapsed}{note}");
+        }
         Outcome::Failed(why) => {
-            println!("{title}: FAILED, {}", seconds(elapsed));
+            println!("{title}: FAILED, {elapsed}");
             if !options.verbose {
-                let text = fs::read(log).unwrap_or_default();
+                let text = fs::read(&done.log).unwrap_or_default();
                 let text = String::from_utf8_lossy(&text);
                 let lines: Vec<_> = text.lines().collect();
                 let hidden = lines.len().saturating_sub(LINES_SHOWN);
                 if hidden > 0 {
-                    println!("… {hidden} lines before these are in {}", log.display());
+                    println!(
+                        "… {hidden} lines before these are in {}",
+                        done.log.display()
+                    );
                 }
                 for line in &lines[hidden..] {
                     println!("{line}");
@@ -178,7 +224,12 @@ fn report(
                 println!("hint: {hint}");
             }
         }
-        Outcome::Skipped { .. } | Outcome::NotReached => {}
+        Outcome::Skipped => {
+            for missing in &done.missing {
+                println!("{title}: {missing}");
+            }
+        }
+        Outcome::NotReached => {}
     }
 }
 
@@ -190,32 +241,49 @@ fn summary(results: &[Done], elapsed: Duration) -> String {
         .max()
         .unwrap_or(0);
     let mut text = String::new();
-    let (mut passed, mut failed, mut skipped, mut left) = (0, 0, 0, 0);
+    let (mut passed, mut failed, mut skipped, mut partly, mut left) = (0, 0, 0, 0, 0);
     let _ = writeln!(text, "\n{:width$}  result        time", "step");
     for done in results {
-        let name = &done.name;
-        let (word, note) = match &done.outcome {
-            Outcome::Passed(note) => (&mut passed, ("ok", note.as_str())),
-            Outcome::Failed(why) => (&mut failed, ("FAILED", why.lines().next().unwrap_or(""))),
-            Outcome::Skipped { tool, .. } => (&mut skipped, ("SKIPPED", tool.as_str())),
-            Outcome::NotReached => (&mut left, ("not reached", "")),
+        let count = match &done.outcome {
+            Outcome::Passed(_) if done.missing.is_empty() => &mut passed,
+            Outcome::Passed(_) => &mut partly,
+            Outcome::Failed(_) => &mut failed,
+            Outcome::Skipped => &mut skipped,
+            Outcome::NotReached => &mut left,
         };
-        *word += 1;
-        let (word, note) = note;
+        *count += 1;
+        let name = &done.name;
+        let (word, note) = done.told();
+        let note = note.lines().next().unwrap_or_default();
         let line = format!("{name:width$}  {word:11}{:>7}  {note}", seconds(done.time));
         let _ = writeln!(text, "{}", line.trim_end());
     }
     let _ = write!(text, "{passed} passed, {failed} failed, {skipped} skipped");
+    if partly > 0 {
+        let _ = write!(text, ", {partly} {IN_PART}");
+    }
     if left > 0 {
         let _ = write!(text, ", {left} not reached (--keep-going goes on)");
     }
     let _ = writeln!(text, ", {} in all", seconds(elapsed));
-    for Done { name, outcome, .. } in results {
-        if let Outcome::Skipped { tool, reason } = outcome {
-            let _ = writeln!(text, "SKIPPED: {tool}: {reason} (step: {name})");
+    for Done { name, missing, .. } in results {
+        for missing in missing {
+            let _ = writeln!(text, "{missing} (step: {name})");
         }
     }
     text
+}
+
+/// What the closing line calls the steps that could do some of their work.
+const IN_PART: &str = "in part";
+
+/// Whether a program was a command of ours, and all that it had to do was skipped.
+fn did_nothing(printed: &str) -> bool {
+    let closing = |line: &&str| line.contains(" passed, ") && line.ends_with(" in all");
+    let line = printed.lines().rev().find(closing).unwrap_or_default();
+    line.starts_with("0 passed, 0 failed, ")
+        && !line.contains(", 0 skipped")
+        && !line.contains(IN_PART)
 }
 
 /// What a step works with while it runs.
@@ -227,6 +295,7 @@ pub(crate) struct Job<'w> {
     log: File,
     options: Options,
     started: Instant,
+    missing: Vec<Missing>,
 }
 
 impl<'w> Job<'w> {
@@ -245,6 +314,7 @@ impl<'w> Job<'w> {
             log,
             options,
             started: Instant::now(),
+            missing: Vec::new(),
         };
         if watched() {
             job.show_time();
@@ -255,15 +325,21 @@ impl<'w> Job<'w> {
     }
 
     fn carry_out(&mut self, action: Action) -> Outcome {
+        let mut skipped = false;
         let result = match action {
-            Action::Run(invocation) => self.run(&invocation).map(|text| match tests_run(&text) {
-                None => String::new(),
-                Some(count) => format!("{count} tests"),
+            Action::Run(invocation) => self.run(&invocation).and_then(|text| {
+                skipped = did_nothing(&text);
+                note(&invocation, &text)
             }),
             Action::Check(check) => check(self),
-            Action::Skip { tool, reason } => return Outcome::Skipped { tool, reason },
+            Action::Skip { tool, reason } => {
+                self.missing.push(Missing { tool, reason });
+                skipped = true;
+                Ok(String::new())
+            }
         };
         match result {
+            Ok(_) if skipped && !self.missing.is_empty() => Outcome::Skipped,
             Ok(note) => Outcome::Passed(note),
             Err(why) => {
                 // The reason may be long (a list of places): it belongs into the log, too.
@@ -290,6 +366,18 @@ impl<'w> Job<'w> {
         println!("{text}");
     }
 
+    /// Says that a part of the step cannot be done, for want of this.
+    pub(crate) fn lacks(&mut self, tool: &str, reason: &str) {
+        let missing = Missing {
+            tool: tool.to_owned(),
+            reason: reason.to_owned(),
+        };
+        if !self.missing.contains(&missing) {
+            self.say(&missing.to_string());
+            self.missing.push(missing);
+        }
+    }
+
     /// What the step has printed so far.
     pub(crate) fn printed(&self) -> String {
         self.printed_from(0)
@@ -308,6 +396,12 @@ impl<'w> Job<'w> {
             .map_err(|error| format!("cannot run {program}: {error}"))?;
         let status = self.wait(&mut child, begin, invocation.limit)?;
         let text = self.printed_from(begin);
+        // What it had to leave out, we had to.
+        for missing in text.lines().filter_map(Missing::read) {
+            if !self.missing.contains(&missing) {
+                self.missing.push(missing);
+            }
+        }
         if !status.success() {
             return Err(format!(
                 "{} of: {}",
@@ -467,6 +561,17 @@ pub(crate) fn seconds(time: Duration) -> String {
     }
 }
 
+/// What a program that passed says for the summary: its last word, if it has one, or how many tests it ran.
+fn note(invocation: &Invocation, printed: &str) -> Result<String, String> {
+    if let Some(beginning) = invocation.last_word {
+        return match printed.lines().rfind(|line| line.starts_with(beginning)) {
+            Some(line) => Ok(line[beginning.len()..].trim().to_owned()),
+            None => Err(format!("it did not say `{beginning} …` at its end")),
+        };
+    }
+    Ok(tests_run(printed).map_or(String::new(), |count| format!("{count} tests")))
+}
+
 /// How a program ended, in words.
 fn ending(status: ExitStatus) -> String {
     match status.code() {
@@ -563,29 +668,95 @@ mod tests {
         let done = |name: &str, outcome, millis| Done {
             name: name.to_owned(),
             outcome,
+            missing: Vec::new(),
             time: Duration::from_millis(millis),
             log: PathBuf::new(),
         };
-        let missing = Outcome::Skipped {
-            tool: "thumb".into(),
-            reason: "not there".into(),
+        let lacking = |tool: &str, done: Done| Done {
+            missing: vec![Missing {
+                tool: tool.into(),
+                reason: "not there".into(),
+            }],
+            ..done
         };
         let results = [
             done("fmt", Outcome::Passed(String::new()), 1234),
-            done("bare metal", missing, 0),
+            lacking("thumb", done("bare metal", Outcome::Skipped, 0)),
+            lacking("miri", done("bugs", Outcome::Passed("3 bugs".into()), 10)),
             done("test", Outcome::Failed("it broke\nbadly".into()), 75_000),
             done("doc", Outcome::NotReached, 0),
         ];
         let text = summary(&results, Duration::from_secs(80));
         assert!(text.contains("fmt         ok           1.2 s"), "{text}");
+        assert!(
+            text.contains("bare metal  SKIPPED      0.0 s  thumb\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("bugs        in part      0.0 s  3 bugs\n"),
+            "{text}"
+        );
         assert!(text.contains("FAILED     1:15 min  it broke\n"), "{text}");
         assert!(
-            text.contains("1 passed, 1 failed, 1 skipped, 1 not reached"),
+            text.contains("1 passed, 1 failed, 1 skipped, 1 in part, 1 not reached"),
             "{text}"
         );
         assert!(
-            text.ends_with("SKIPPED: thumb: not there (step: bare metal)\n"),
+            text.ends_with(
+                "SKIPPED: thumb: not there (step: bare metal)\nSKIPPED: miri: not there (step: bugs)\n"
+            ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_a_command_inside_lacked_is_read() {
+        let missing = |tool: &str, reason: &str| {
+            Some(Missing {
+                tool: tool.into(),
+                reason: reason.into(),
+            })
+        };
+        let line = "SKIPPED: cargo-fuzz: `cargo install x` gets it: now (step: fuzz)";
+        assert_eq!(
+            Missing::read(line),
+            missing("cargo-fuzz", "`cargo install x` gets it: now")
+        );
+        assert_eq!(
+            Missing::read("SKIPPED: go: away"),
+            missing("go", "away"),
+            "as it is said meanwhile"
+        );
+        assert_eq!(
+            Missing::read("SKIPPED: go"),
+            missing("go", "and no reason is given")
+        );
+        assert_eq!(Missing::read("[1/1] fuzz: SKIPPED: cargo-fuzz: x"), None);
+    }
+
+    #[test]
+    fn a_command_that_skipped_everything_did_nothing() {
+        assert!(did_nothing(
+            "x\n0 passed, 0 failed, 1 skipped, 0.0 s in all\nSKIPPED: a: b\nfuzz: 0 inputs"
+        ));
+        for told in [
+            "1 passed, 0 failed, 1 skipped, 1.0 s in all",
+            "0 passed, 0 failed, 1 skipped, 1 in part, 1.0 s in all",
+            "0 passed, 0 failed, 0 skipped, 1 in part, 1.0 s in all",
+            "0 passed, 1 failed, 1 skipped, 1.0 s in all",
+            "test result: ok. 0 passed; 0 failed",
+        ] {
+            assert!(!did_nothing(told), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_last_word_of_a_command_is_its_note() {
+        let run = Invocation::cargo("x");
+        assert_eq!(note(&run, "test result: ok. 3 passed;").unwrap(), "3 tests");
+        let run = run.ending_with("litmus:");
+        let printed = "litmus: begins\nlitmus: NO EVIDENCE: none\nmore";
+        assert_eq!(note(&run, printed).unwrap(), "NO EVIDENCE: none");
+        assert!(note(&run, "it was a litmus: not").is_err());
     }
 }

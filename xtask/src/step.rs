@@ -204,6 +204,8 @@ pub(crate) struct Invocation {
     pub(crate) at_least: Option<usize>,
     /// When it is stopped if nobody is watching.
     pub(crate) limit: Duration,
+    /// How the line begins that it ends with, if it has something to say.
+    pub(crate) last_word: Option<&'static str>,
 }
 
 impl Invocation {
@@ -216,6 +218,7 @@ impl Invocation {
             dir: None,
             at_least: None,
             limit: TIME_LIMIT,
+            last_word: None,
         }
     }
 
@@ -258,6 +261,12 @@ impl Invocation {
     /// Gives it more time than others.
     pub(crate) fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Its last line that begins so is for the summary, and has to be there.
+    pub(crate) fn ending_with(mut self, beginning: &'static str) -> Self {
+        self.last_word = Some(beginning);
         self
     }
 

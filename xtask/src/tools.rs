@@ -50,6 +50,9 @@ pub(crate) fn toolchain(release: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// How to get Miri.
+pub(crate) const MIRI: &str = "`rustup toolchain install nightly -c miri,rust-src` gets it";
+
 /// The name of a nightly toolchain with Miri, or none.
 pub(crate) fn nightly_with_miri() -> Option<String> {
     let nightly = toolchain("nightly")?;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::{
     Command, bench, demo, deps, docs, fmt, lint, outside, package, server, targets, test, tidy,
@@ -15,10 +16,11 @@ use crate::workspace::{Crate, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "ci",
-    usage: "[--changed] [--only TEXT] [--list]",
+    usage: "[--changed] [--only TEXT] [--list] [--no-skips]",
     about: "everything that a change has to pass",
     details: "Ends with a table of the steps, a line `SKIPPED: tool: reason` for each check that this machine lacks a\n\
-        tool for, and the table of `verify`, which is a part of it. `.ci/run` installs what it can and calls this.\n\
+        tool for, and the table of `verify`, which is a part of it; with --no-skips such a line fails. `.ci/run`\n\
+        installs what it can and calls this.\n\
         --changed chooses by package: those with changed files, and all that are built on them; pages bring the\n\
         steps that read pages. What all steps depend on (the root manifest, the lock file, xtask itself) brings\n\
         everything.",
@@ -48,6 +50,9 @@ pub(super) const COMMAND: Command = Command {
     run,
 };
 
+/// All steps together should not take longer than this on two cores, builds from nothing included.
+const ENOUGH: Duration = Duration::from_secs(25 * 60);
+
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     args.no_words()?;
     let mut steps = steps(workspace);
@@ -76,12 +81,20 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     }
     crate::print(&text);
     let options = Options::of(args);
-    Ok(runner::run_and_tell(
-        workspace,
-        steps,
-        options,
-        verify::table,
-    ))
+    Ok(runner::run_and_tell(workspace, steps, options, |done| {
+        verify::table(done) + &slow(done.iter().map(|step| step.time).sum())
+    }))
+}
+
+/// A warning for a run that took too long. No failure: machines differ.
+fn slow(time: Duration) -> String {
+    if time <= ENOUGH {
+        return String::new();
+    }
+    let [time, enough] = [time, ENOUGH].map(runner::seconds);
+    format!(
+        "\nWARNING: the steps took {time} together, and {enough} should be enough: what has become slow?\n"
+    )
 }
 
 /// A step's command line, or that it has none.
@@ -138,4 +151,16 @@ fn examples(krate: &Crate) -> Vec<Step> {
         )
     };
     names.iter().map(step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_run_is_told() {
+        assert_eq!(slow(ENOUGH), "");
+        let told = slow(ENOUGH + Duration::from_secs(61));
+        assert!(told.contains("WARNING: the steps took 26:01 min"), "{told}");
+    }
 }

@@ -118,11 +118,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
 }
 
 fn absent() -> Step {
-    Step::skip(
-        "miri",
-        "miri",
-        "`rustup toolchain install nightly -c miri,rust-src` gets it",
-    )
+    Step::skip("miri", "miri", tools::MIRI)
 }
 
 /// A number of schedules, or which.

@@ -11,9 +11,11 @@
 //! the reaper's thread and those who wait (`reaper/mod.rs`, `state.rs`, `waiter.rs`, `env`). Of the rest, `sync` is the
 //! models' own, and in `guard` and the ring's `handle` there is nothing to change that would build.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::PathBuf;
 use std::process::{Command as Process, ExitCode, Stdio};
+use std::rc::Rc;
 
 use super::Command;
 use crate::args::Args;
@@ -30,7 +32,8 @@ pub(super) const COMMAND: Command = Command {
     about: "change the logic that has no atomics: some test must fail",
     details: "Runs cargo-mutants over the files of plain logic, of all crates or of these, and compares what no test\n\
         noticed with docs/mutants-allowed.txt, which gives a reason for each. A change that is not listed fails the\n\
-        command, and so does an entry that a test does notice.",
+        command, and so does an entry that a test does notice. The last line is for machines:\n\
+        `mutants: N changes, U do not build, K noticed, A allowed`.",
     flags: &[],
     passes_on: false,
     run,
@@ -127,27 +130,82 @@ const GROUPS: &[Group] = &[
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let chosen = args.choose("crate", &workspace.names())?;
+    let all = Rc::new(Cell::new(Figures::default()));
     let steps = workspace
         .crates()
         .iter()
         .filter(|krate| chosen.contains(&krate.name.as_str()))
-        .map(|krate| step(&krate.name, krate.optional_features()))
+        .map(|krate| step(&krate.name, krate.optional_features(), &all))
         .collect();
-    Ok(runner::run(workspace, steps, Options::of(args)))
+    let code = runner::run(workspace, steps, Options::of(args));
+    println!("mutants: {}", all.get().told());
+    Ok(code)
 }
 
-fn step(krate: &str, features: Option<String>) -> Step {
+fn step(krate: &str, features: Option<String>, all: &Rc<Cell<Figures>>) -> Step {
     let name = format!("mutants {krate}");
     if !tools::has_subcommand("mutants") {
         let reason = "not installed: cargo install cargo-mutants --locked";
         return Step::skip(name, "cargo-mutants", reason);
     }
-    let krate = krate.to_owned();
-    Step::check(name, move |job| check(job, &krate, features.as_deref()))
+    let (krate, all) = (krate.to_owned(), all.clone());
+    Step::check(name, move |job| check(job, &krate, features.as_deref(), &all))
         .on_failure("write the test that is missing, or argue in docs/mutants-allowed.txt why there can be none")
 }
 
-fn check(job: &mut Job<'_>, krate: &str, features: Option<&str>) -> Result<String, String> {
+/// How many changes there were, and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Figures {
+    changes: usize,
+    unbuildable: usize,
+    noticed: usize,
+    /// Not noticed, and the list says why.
+    allowed: usize,
+}
+
+impl Figures {
+    fn of(found: &Found, allowed: &[Entry]) -> Self {
+        let listed = |change: &&String| {
+            name(change).is_some_and(|name| allowed.iter().any(|entry| entry.key == name))
+        };
+        let [unbuildable, noticed, missed] =
+            [&found.unbuildable, &found.noticed, &found.missed].map(Vec::len);
+        Self {
+            changes: unbuildable + noticed + missed,
+            unbuildable,
+            noticed,
+            allowed: found.missed.iter().filter(listed).count(),
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            changes: self.changes + other.changes,
+            unbuildable: self.unbuildable + other.unbuildable,
+            noticed: self.noticed + other.noticed,
+            allowed: self.allowed + other.allowed,
+        }
+    }
+
+    fn told(self) -> String {
+        let Self {
+            changes,
+            unbuildable,
+            noticed,
+            allowed,
+        } = self;
+        format!(
+            "{changes} changes, {unbuildable} do not build, {noticed} noticed, {allowed} allowed"
+        )
+    }
+}
+
+fn check(
+    job: &mut Job<'_>,
+    krate: &str,
+    features: Option<&str>,
+    all: &Cell<Figures>,
+) -> Result<String, String> {
     let text = workspace::read(&job.workspace.root().join(ALLOWED))?;
     let form = |words: &str| {
         words
@@ -189,12 +247,9 @@ fn check(job: &mut Job<'_>, krate: &str, features: Option<&str>) -> Result<Strin
     }
     let found = hunt.found;
     let complaints = complaints(&found, &allowed, krate);
-    let [missed, noticed, unbuildable] =
-        [&found.missed, &found.noticed, &found.unbuildable].map(Vec::len);
-    let told = format!(
-        "{} changes, {unbuildable} do not build, {noticed} noticed, {missed} not",
-        missed + noticed + unbuildable
-    );
+    let figures = Figures::of(&found, &allowed);
+    all.set(all.get().plus(figures));
+    let told = figures.told();
     if complaints.is_empty() {
         Ok(told)
     } else {
@@ -410,6 +465,11 @@ mod tests {
             };
             keys.iter().map(entry).collect()
         };
+        let figures = Figures::of(&found, &list(&[&a]));
+        assert_eq!(
+            figures.plus(figures).told(),
+            "8 changes, 0 do not build, 4 noticed, 2 allowed"
+        );
         let complaints = |keys: &[&str]| super::complaints(&found, &list(keys), "x");
         assert_eq!(complaints(&[&a, &b]), [""; 0]);
         assert!(complaints(&[&a])[0].starts_with("no test notices"));

@@ -429,7 +429,7 @@ impl Place {
 
     fn miri(&self, job: &mut Job<'_>, crates: &[&Crate]) -> Result<Vec<Level>, String> {
         let Some(nightly) = tools::nightly_with_miri() else {
-            job.say("SKIPPED: miri is not installed");
+            job.lacks("miri", tools::MIRI);
             return Ok(Vec::new());
         };
         let mut tests = Vec::new();
@@ -470,11 +470,12 @@ impl Place {
 
     fn tsan(&self, job: &mut Job<'_>, crates: &[&Crate]) -> Result<Vec<Level>, String> {
         const TARGET: &str = "x86_64-unknown-linux-gnu";
-        let nightly = tools::toolchain("nightly");
+        let nightly = tools::nightly_with_sources();
         let here = cfg!(all(target_arch = "x86_64", target_os = "linux"));
         let Some(nightly) = nightly.filter(|_| here) else {
-            job.say(
-                "SKIPPED: ThreadSanitizer needs a nightly toolchain with rust-src, on 64-bit Linux",
+            job.lacks(
+                "ThreadSanitizer",
+                "needs a nightly toolchain with rust-src, on 64-bit Linux",
             );
             return Ok(Vec::new());
         };

@@ -11,10 +11,11 @@ use crate::workspace::Workspace;
 
 pub(super) const COMMAND: Command = Command {
     name: "verify",
-    usage: "[--deep] [--self-test] [--only TEXT]",
+    usage: "[--deep] [--self-test] [--only TEXT] [--no-skips]",
     about: "every tool that looks for mistakes, and a table of what each has covered",
     details: "--self-test asks the question the other way round: bugs are planted in a copy of the sources, and each has to\n\
         be noticed by one of the tools at least. --deep takes days; --only picks parts of it.\n\
+        A tool that is missing ends as a line `SKIPPED: tool: reason`; with --no-skips that fails.\n\
         docs/VERIFICATION.md says what each tool can see, and what it cannot.",
     flags: &[
         Flag {
@@ -63,7 +64,7 @@ pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
     steps.push(self_test());
     steps.extend(miri::steps(workspace, deep));
     steps.extend(sanitize::steps(workspace));
-    steps.extend(own(deep));
+    steps.extend(own(workspace, deep));
     if deep {
         steps = steps.into_iter().map(|step| step.within(HOURS)).collect();
     }
@@ -92,28 +93,32 @@ fn properties(workspace: &Workspace, deep: bool) -> Vec<Step> {
         .collect()
 }
 
-/// What has a command of its own.
-fn own(deep: bool) -> Vec<Step> {
+/// What has a command of its own, which ends with a line that begins with its name.
+fn own(workspace: &Workspace, deep: bool) -> Vec<Step> {
     let program = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
-    let lines: &[(&str, &str)] = if deep {
-        &[
-            ("faults", "faults --deep"),
-            ("fuzz", "fuzz --seconds 1800"),
-            ("litmus", "litmus --seconds 600"),
-            ("orderings", "orderings"),
-        ]
-    } else {
-        &[
-            ("faults", "faults"),
-            ("fuzz", "fuzz --replay"),
-            ("litmus", "litmus --seconds 2"),
-            ("orderings", "orderings --quick"),
-        ]
+    let step = |name: &str, line: &str, last_word| {
+        Step::run(name, Invocation::new(&program, line).ending_with(last_word))
     };
-    lines
-        .iter()
-        .map(|(name, line)| Step::run(*name, Invocation::new(&program, *line)))
-        .collect()
+    if !deep {
+        return vec![
+            step("faults", "faults", "faults:"),
+            step("fuzz", "fuzz --replay", "fuzz:"),
+            step("litmus", "litmus --seconds 2", "litmus:"),
+            step("orderings", "orderings --quick", "orderings:"),
+        ];
+    }
+    let mut steps = vec![
+        step("faults", "faults --deep", "faults:"),
+        step("fuzz", "fuzz --seconds 1800", "fuzz:"),
+        step("litmus", "litmus --seconds 600", "litmus:"),
+        step("orderings", "orderings", "orderings:"),
+    ];
+    // A crate is a matter of hours.
+    steps.extend(workspace.names().iter().map(|krate| {
+        let line = format!("mutants {krate}");
+        step(&line, &line, "mutants:")
+    }));
+    steps
 }
 
 /// What a tool was shown, for the table.
@@ -122,91 +127,114 @@ struct Row {
     prefix: &'static str,
     tool: &'static str,
     covered: &'static str,
-    count: fn(&str) -> Vec<(u64, &'static str)>,
+    count: Count,
 }
+
+/// How much a tool was shown.
+enum Count {
+    /// Numbers, which are added up over its steps.
+    Sum(fn(&str) -> Vec<(u64, &'static str)>),
+    /// What it says itself.
+    Words,
+}
+
+use Count::{Sum, Words};
 
 const ROWS: &[Row] = &[
     Row {
         prefix: "asm",
         tool: "disassembly",
         covered: "a take and a put: no locked instruction, no fence",
-        count: |_| vec![],
+        count: Sum(|_| vec![]),
     },
     Row {
         prefix: "loom",
         tool: "loom, repaired",
         covered: "every protocol, all interleavings up to the bound",
-        count: |output| {
+        count: Sum(|output| {
             let executions = sum_before(output, "schedules,") + sum_before(output, "executions,");
             vec![(passed(output), "models"), (executions, "executions")]
-        },
+        }),
     },
     Row {
         prefix: "properties",
         tool: "proptest",
         covered: "random operations against a sequential model",
-        count: |output| vec![(passed(output), "properties")],
+        count: Sum(|output| vec![(passed(output), "properties")]),
     },
     Row {
         prefix: "self-test",
         tool: "self-test",
         covered: "planted bugs, each to be noticed",
-        count: |output| {
+        count: Sum(|output| {
             vec![
                 (sum_before(output, "bugs,"), "bugs"),
                 (sum_before(output, "caught"), "caught"),
             ]
-        },
+        }),
     },
     Row {
         prefix: "miri",
         tool: "Miri",
         covered: "meetings of two sides: aliasing, provenance, weak memory, leaks",
         // What is printed is no measure: seeds run side by side, and their lines mix.
-        count: |output| vec![(seeds(output), "seeds of a program")],
+        count: Sum(|output| vec![(seeds(output), "seeds of a program")]),
     },
     Row {
         prefix: "thread sanitizer",
         tool: "ThreadSanitizer",
         covered: "stress and ladder tests, Go's at full size",
-        count: |output| vec![(passed(output), "tests")],
+        count: Sum(|output| vec![(passed(output), "tests")]),
     },
     Row {
         prefix: "address sanitizer",
         tool: "AddressSanitizer, LeakSanitizer",
         covered: "stress and ladder tests",
-        count: |output| vec![(passed(output), "tests")],
+        count: Sum(|output| vec![(passed(output), "tests")]),
     },
     Row {
         prefix: "faults",
         tool: "faults",
         covered: "threads killed and stopped, no memory, panics in user code, a soak",
-        count: |output| vec![(sum_before(last_line(output, "faults:"), "cases,"), "cases")],
+        count: Sum(|output| vec![(sum_before(last_line(output, "faults:"), "cases,"), "cases")]),
     },
     Row {
         prefix: "fuzz",
         tool: "fuzzing",
         covered: "sequences of operations that a coverage-guided fuzzer found",
-        count: |output| vec![(sum_before(last_line(output, "fuzz:"), "inputs,"), "inputs")],
+        count: Sum(|output| vec![(sum_before(last_line(output, "fuzz:"), "inputs,"), "inputs")]),
     },
     Row {
         prefix: "litmus",
         tool: "litmus",
         covered: "the asymmetric barrier on this machine",
-        count: |_| vec![],
+        count: Words,
     },
     Row {
         prefix: "orderings",
         tool: "orderings",
         covered: "each ordering and fence, one step weaker",
-        count: |output| {
+        count: Sum(|output| {
             let line = last_line(output, "orderings:");
             vec![
                 (sum_before(line, "mutants,"), "mutants"),
                 (sum_before(line, "killed,"), "killed"),
                 (sum_before(line, "justified,"), "justified"),
             ]
-        },
+        }),
+    },
+    Row {
+        prefix: "mutants",
+        tool: "mutants",
+        covered: "plain logic, changed: some test has to fail",
+        count: Sum(|output| {
+            let line = last_line(output, "mutants:");
+            vec![
+                (sum_before(line, "changes,"), "changes"),
+                (sum_before(line, "noticed,"), "noticed"),
+                (sum_before(line, "allowed"), "allowed"),
+            ]
+        }),
     },
 ];
 
@@ -222,35 +250,75 @@ pub(super) fn table(done: &[Done]) -> String {
         if own.is_empty() {
             continue;
         }
-        let mut counts: Vec<(u64, &str)> = Vec::new();
-        for step in &own {
-            let (_, said) = step.told();
-            for (number, what) in (row.count)(&format!("{}\n{said}", step.output())) {
-                match counts.iter_mut().find(|(_, known)| *known == what) {
-                    Some((sum, _)) => *sum += number,
-                    None => counts.push((number, what)),
-                }
-            }
-        }
-        let counts: Vec<String> = counts
-            .iter()
-            .map(|(number, what)| format!("{number} {what}"))
-            .collect();
         let mut results: Vec<&str> = own.iter().map(|done| done.told().0).collect();
+        let count = match row.count {
+            Sum(count) => {
+                // What did not run has counted nothing, which is not the same as none.
+                let ran = own.iter().filter(|done| done.has_run());
+                let outputs = ran.map(|done| {
+                    let (_, said) = done.told();
+                    count(&format!("{}\n{said}", done.output()))
+                });
+                sums(outputs)
+            }
+            Words => {
+                let (told, result) = own.iter().map(|done| words(row, done)).unzip();
+                results = result;
+                let told: Vec<String> = told;
+                told.join(", ")
+            }
+        };
         results.sort_unstable();
         results.dedup();
         if text.is_empty() {
             text += head;
         }
         text += &format!(
-            "| {} | {} | {} | {} |\n",
+            "| {} | {} | {count} | {} |\n",
             row.tool,
             row.covered,
-            counts.join(", "),
             results.join(", ")
         );
     }
     text
+}
+
+/// Adds up what stands before the same words.
+fn sums(parts: impl Iterator<Item = Vec<(u64, &'static str)>>) -> String {
+    let mut counts: Vec<(u64, &str)> = Vec::new();
+    for (number, what) in parts.flatten() {
+        match counts.iter_mut().find(|(_, known)| *known == what) {
+            Some((sum, _)) => *sum += number,
+            None => counts.push((number, what)),
+        }
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    counts.join(", ")
+}
+
+/// What a tool's own last line says, and its result: that nothing went wrong is none where nothing could have.
+fn words<'d>(row: &Row, done: &'d Done) -> (String, &'d str) {
+    let (result, said) = done.told();
+    match result {
+        "ok" => verdict(said),
+        _ => {
+            let output = done.output();
+            let line = last_line(&output, &format!("{}:", row.prefix));
+            let told = line.split_once(": ").map_or("", |(_, told)| told);
+            (told.to_owned(), result)
+        }
+    }
+}
+
+/// The verdict of a tool that may have to say that it has seen nothing.
+fn verdict(said: &str) -> (String, &'static str) {
+    match said.strip_prefix("NO EVIDENCE: ") {
+        Some(why) => (format!("no evidence on this machine: {why}"), "no evidence"),
+        None => (said.to_owned(), "ok"),
+    }
 }
 
 /// The line that a command ends with, by its beginning.
@@ -312,5 +380,35 @@ mod tests {
         let line = "orderings: 100 mutants, 90 killed, 10 justified, 0 survived";
         assert_eq!(sum_before(line, "killed,"), 90);
         assert_eq!(sum_before("self-test: 10 bugs, 9 caught", "caught"), 9);
+        let line = "mutants: 79 changes, 43 do not build, 35 noticed, 1 allowed";
+        let row = ROWS.iter().find(|row| row.prefix == "mutants").unwrap();
+        let Sum(count) = row.count else {
+            panic!("counts nothing")
+        };
+        let twice = [line, line].map(count).into_iter();
+        assert_eq!(sums(twice), "158 changes, 70 noticed, 2 allowed");
+    }
+
+    #[test]
+    fn no_evidence_is_not_called_ok() {
+        let seen = "evidence: the weak outcome in 5 of 100 rounds, never in 90 with the barrier";
+        assert_eq!(verdict(seen), (seen.to_owned(), "ok"));
+        let (told, result) = verdict("NO EVIDENCE: never in 90 rounds, but never in 100 either");
+        assert_eq!(result, "no evidence");
+        assert_eq!(
+            told,
+            "no evidence on this machine: never in 90 rounds, but never in 100 either"
+        );
+    }
+
+    #[test]
+    fn every_step_has_a_row() {
+        let workspace = Workspace::find().unwrap();
+        for deep in [false, true] {
+            for step in own(&workspace, deep) {
+                let has_row = ROWS.iter().any(|row| step.name.starts_with(row.prefix));
+                assert!(has_row, "{}", step.name);
+            }
+        }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<String, String> {
     let place = Place::new(job.workspace)?;
     let _borrowed = Borrowed::new(job.workspace);
     if place.nightly.is_none() {
-        job.say("SKIPPED: miri is not installed");
+        job.lacks("miri", tools::MIRI);
     }
 
     // What fails without a bug proves nothing about one.
