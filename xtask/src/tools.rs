@@ -51,11 +51,27 @@ pub(crate) fn toolchain(release: &str) -> Option<String> {
 }
 
 /// How to get Miri.
-pub(crate) const MIRI: &str = "`rustup toolchain install nightly -c miri,rust-src` gets it";
+pub(crate) const MIRI: &str = "`.ci/get nightly` gets it";
+
+/// The versions of what CI gets from elsewhere.
+const VERSIONS: &str = include_str!("../../.ci/versions");
+
+/// The date of the nightly that CI uses.
+fn date() -> &'static str {
+    let mut lines = VERSIONS.lines();
+    lines
+        .find_map(|line| line.strip_prefix("nightly "))
+        .unwrap_or_default()
+}
+
+/// The name of CI's nightly toolchain, else of any, or none.
+pub(crate) fn nightly() -> Option<String> {
+    toolchain(&format!("nightly-{}", date())).or_else(|| toolchain("nightly"))
+}
 
 /// The name of a nightly toolchain with Miri, or none.
 pub(crate) fn nightly_with_miri() -> Option<String> {
-    let nightly = toolchain("nightly")?;
+    let nightly = nightly()?;
     answer(&Invocation::cargo_of(&nightly, "miri --version"))?;
     Some(nightly)
 }
@@ -80,11 +96,37 @@ pub(crate) fn rustdoc_release() -> Option<String> {
 
 /// The name of a nightly toolchain with the standard library's sources, or none.
 pub(crate) fn nightly_with_sources() -> Option<String> {
-    let nightly = toolchain("nightly")?;
+    let nightly = nightly()?;
     let sysroot = answer(&Invocation::new(
         "rustup",
         ["run", &nightly, "rustc", "--print", "sysroot"],
     ))?;
     let sources = std::path::Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library");
     sources.is_dir().then_some(nightly)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workflows_use_one_nightly() {
+        assert!(!date().is_empty());
+        let workflows = [
+            include_str!("../../.github/workflows/ci.yml"),
+            include_str!("../../.github/workflows/deep.yml"),
+        ];
+        for text in workflows {
+            for word in text.split_whitespace() {
+                if let Some(at) = word.find("nightly-") {
+                    assert_eq!(&word[at..], format!("nightly-{}", date()));
+                }
+            }
+            assert!(!text.contains("install nightly"), "one without a date");
+            assert!(
+                !text.contains("cargo install"),
+                "`.ci/get` knows the versions"
+            );
+        }
+    }
 }

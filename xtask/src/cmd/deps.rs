@@ -55,7 +55,7 @@ fn deny(name: &str, checks: &str) -> Step {
         Step::skip(
             name,
             "cargo-deny",
-            "not installed: cargo install cargo-deny --locked",
+            "not installed: `.ci/get cargo-deny` gets it",
         )
     }
 }
@@ -63,12 +63,8 @@ fn deny(name: &str, checks: &str) -> Step {
 /// The published crates, all features on, with each direct dependency as old as its manifest allows.
 fn oldest(workspace: &Workspace) -> Step {
     const NAME: &str = "oldest dependencies";
-    let Some(nightly) = tools::toolchain("nightly") else {
-        return Step::skip(
-            NAME,
-            "nightly",
-            "not installed: rustup toolchain install nightly",
-        );
+    let Some(nightly) = tools::nightly() else {
+        return Step::skip(NAME, "nightly", "not installed: `.ci/get nightly` gets it");
     };
     let rust = tools::toolchain(workspace.rust_version());
     Step::check(NAME, move |job| build_oldest(job, &nightly, rust.as_deref())).on_failure(

@@ -38,7 +38,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let book = if tools::runs("mdbook") {
         Step::check("book", book)
     } else {
-        Step::skip("book", "mdbook", "not installed: cargo install mdbook")
+        Step::skip("book", "mdbook", "not installed: `.ci/get mdbook` gets it")
     };
     vec![
         rustdoc(workspace),

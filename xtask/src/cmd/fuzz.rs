@@ -51,7 +51,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         return Err(format!("--seconds {seconds} is no number"));
     }
     let tried = Rc::new(Cell::new(0));
-    let steps = match tools::toolchain("nightly") {
+    let steps = match tools::nightly() {
         Some(nightly) if tools::has_subcommand("fuzz") => chosen
             .iter()
             .map(|target| step(workspace, &nightly, target, seconds, &tried))
@@ -59,7 +59,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         _ => vec![Step::skip(
             "fuzz",
             "cargo-fuzz",
-            "`cargo install cargo-fuzz` gets it, and it needs a nightly toolchain",
+            "`.ci/get nightly cargo-fuzz` gets what it needs",
         )],
     };
     let code = runner::run(workspace, steps, Options::of(args));

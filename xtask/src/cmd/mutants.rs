@@ -28,12 +28,12 @@ use crate::workspace::{self, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "mutants",
-    usage: "[CRATE …]",
+    usage: "[CRATE | CRATE/PART …]",
     about: "change the logic that has no atomics: some test must fail",
     details: "Runs cargo-mutants over the files of plain logic, of all crates or of these, and compares what no test\n\
         noticed with docs/mutants-allowed.txt, which gives a reason for each. A change that is not listed fails the\n\
-        command, and so does an entry that a test does notice. The last line is for machines:\n\
-        `mutants: N changes, U do not build, K noticed, A allowed`.",
+        command, and so does an entry that a test does notice. A large crate can be had in parts: pool-core/chaos. The\n\
+        last line is for machines: `mutants: N changes, U do not build, K noticed, A allowed`.",
     flags: &[],
     passes_on: false,
     run,
@@ -45,6 +45,8 @@ const ALLOWED: &str = "docs/mutants-allowed.txt";
 /// Files of plain logic.
 struct Group {
     krate: &'static str,
+    /// What it is called, where a crate has several.
+    part: &'static str,
     files: &'static [&'static str],
     /// The test programs that are about them.
     tests: &'static [&'static str],
@@ -52,11 +54,13 @@ struct Group {
 
 const fn group(
     krate: &'static str,
+    part: &'static str,
     files: &'static [&'static str],
     tests: &'static [&'static str],
 ) -> Group {
     Group {
         krate,
+        part,
         files,
         tests,
     }
@@ -65,26 +69,31 @@ const fn group(
 const GROUPS: &[Group] = &[
     group(
         "pool-dequeue",
+        "",
         &["index.rs", "error.rs", "inline.rs"],
         &["capacity", "types", "values", "panics", "ladder"],
     ),
     group(
         "pool-chain",
+        "",
         &["error.rs", "batch.rs", "detached.rs", "handle.rs"],
         &["items", "raw", "memory", "panics", "ladder"],
     ),
     group(
         "atomic-value",
+        "",
         &["error.rs", "any.rs"],
         &["any", "value", "user_code"],
     ),
     group(
         "pool-core",
+        "policy",
         &["policy.rs", "discard.rs"],
         &["builder", "budgets", "time", "reaper", "panics"],
     ),
     group(
         "pool-core",
+        "counts",
         &[
             "stats.rs",
             "budget.rs",
@@ -96,17 +105,20 @@ const GROUPS: &[Group] = &[
     ),
     group(
         "pool-core",
+        "buffers",
         &["buffers.rs", "clock.rs"],
         &["buffers", "time"],
     ),
     group(
         "pool-core",
+        "batches",
         &["batch.rs", "deferred.rs", "moves.rs"],
         &["items", "panics"],
     ),
-    group("pool-core", &["chaos.rs"], &["chaos"]),
+    group("pool-core", "chaos", &["chaos.rs"], &["chaos"]),
     group(
         "pool-core",
+        "reaper",
         &[
             "reaper/decay.rs",
             "reaper/round.rs",
@@ -117,6 +129,7 @@ const GROUPS: &[Group] = &[
     ),
     group(
         "pool-core",
+        "pressure",
         &[
             "pressure/cgroup.rs",
             "pressure/files.rs",
@@ -128,28 +141,48 @@ const GROUPS: &[Group] = &[
     ),
 ];
 
+impl Group {
+    /// As it is asked for.
+    fn name(&self) -> String {
+        format!("{}/{}", self.krate, self.part)
+    }
+
+    /// Whether it is what was asked for, or a part of that.
+    fn is_in(&self, what: &str) -> bool {
+        self.krate == what || self.name() == what
+    }
+}
+
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
-    let chosen = args.choose("crate", &workspace.names())?;
     let all = Rc::new(Cell::new(Figures::default()));
-    let steps = workspace
-        .crates()
-        .iter()
-        .filter(|krate| chosen.contains(&krate.name.as_str()))
-        .map(|krate| step(&krate.name, krate.optional_features(), &all))
+    let parts = GROUPS.iter().filter(|group| !group.part.is_empty());
+    let parts: Vec<_> = parts.map(Group::name).collect();
+    let mut known = workspace.names();
+    known.extend(parts.iter().map(String::as_str));
+    let mut chosen = args.choose("crate", &known)?;
+    if args.words.is_empty() {
+        chosen = workspace.names();
+    }
+    let steps = chosen
+        .into_iter()
+        .filter_map(|what| {
+            let krate = workspace.krate(what.split('/').next()?)?;
+            Some(step(what, &krate.name, krate.optional_features(), &all))
+        })
         .collect();
     let code = runner::run(workspace, steps, Options::of(args));
     println!("mutants: {}", all.get().told());
     Ok(code)
 }
 
-fn step(krate: &str, features: Option<String>, all: &Rc<Cell<Figures>>) -> Step {
-    let name = format!("mutants {krate}");
+fn step(what: &str, krate: &str, features: Option<String>, all: &Rc<Cell<Figures>>) -> Step {
+    let name = format!("mutants {what}");
     if !tools::has_subcommand("mutants") {
-        let reason = "not installed: cargo install cargo-mutants --locked";
+        let reason = "not installed: `.ci/get cargo-mutants` gets it";
         return Step::skip(name, "cargo-mutants", reason);
     }
-    let (krate, all) = (krate.to_owned(), all.clone());
-    Step::check(name, move |job| check(job, &krate, features.as_deref(), &all))
+    let (what, krate, all) = (what.to_owned(), krate.to_owned(), all.clone());
+    Step::check(name, move |job| check(job, &what, &krate, features.as_deref(), &all))
         .on_failure("write the test that is missing, or argue in docs/mutants-allowed.txt why there can be none")
 }
 
@@ -202,6 +235,7 @@ impl Figures {
 
 fn check(
     job: &mut Job<'_>,
+    what: &str,
     krate: &str,
     features: Option<&str>,
     all: &Cell<Figures>,
@@ -216,7 +250,7 @@ fn check(
     let allowed = allowed::list(&text, form).map_err(|error| format!("{ALLOWED}: {error}"))?;
     let folder = job.workspace.target_for("mutants");
     Tree::read(job.workspace)?.write(&folder.join("copy"))?;
-    let groups = || GROUPS.iter().filter(|group| group.krate == krate);
+    let groups = || GROUPS.iter().filter(|group| group.is_in(what));
     let files: Vec<_> = groups().flat_map(|group| group.files).copied().collect();
 
     let mut hunt = Hunt {
@@ -246,7 +280,7 @@ fn check(
         hunt.round(job, &files, None)?;
     }
     let found = hunt.found;
-    let complaints = complaints(&found, &allowed, krate);
+    let complaints = complaints(&found, &allowed, krate, &files);
     let figures = Figures::of(&found, &allowed);
     all.set(all.get().plus(figures));
     let told = figures.told();
@@ -387,8 +421,9 @@ fn name(change: &str) -> Option<String> {
     Some(format!("{file}: {what}"))
 }
 
-/// What is wrong. One name may stand for several changes; an entry is right while one of them goes unnoticed.
-fn complaints(found: &Found, allowed: &[Entry], krate: &str) -> Vec<String> {
+/// What is wrong about these files. One name may stand for several changes; an entry is right while one of them goes
+/// unnoticed.
+fn complaints(found: &Found, allowed: &[Entry], krate: &str, files: &[&str]) -> Vec<String> {
     let names =
         |changes: &[String]| -> Vec<_> { changes.iter().filter_map(|it| name(it)).collect() };
     let (missed, noticed) = (names(&found.missed), names(&found.noticed));
@@ -398,7 +433,10 @@ fn complaints(found: &Found, allowed: &[Entry], krate: &str) -> Vec<String> {
         .filter(|name| !listed(name))
         .map(|name| format!("no test notices, and no reason is given: {name}"))
         .collect();
-    let ours = |entry: &&Entry| entry.key.starts_with(&path(krate, ""));
+    let ours = |entry: &&Entry| {
+        let file = entry.key.split(": ").next().unwrap_or_default();
+        files.iter().any(|it| path(krate, it) == file)
+    };
     for entry in allowed.iter().filter(ours) {
         if missed.contains(&entry.key) {
             continue;
@@ -470,14 +508,47 @@ mod tests {
             figures.plus(figures).told(),
             "8 changes, 0 do not build, 4 noticed, 2 allowed"
         );
-        let complaints = |keys: &[&str]| super::complaints(&found, &list(keys), "x");
+        let complaints = |keys: &[&str]| super::complaints(&found, &list(keys), "x", &["y.rs"]);
         assert_eq!(complaints(&[&a, &b]), [""; 0]);
         assert!(complaints(&[&a])[0].starts_with("no test notices"));
         assert!(complaints(&[&a, &b, &c])[0].contains("a test notices what"));
         let gone = "crates/x/src/y.rs: replace gone";
         assert!(complaints(&[&a, &b, gone])[0].contains("no such change"));
-        let other = "crates/other/src/y.rs: replace d";
-        assert_eq!(complaints(&[&a, &b, other]), [""; 0]);
+        for other in ["other/src/y.rs", "x/src/z.rs", "x/src/w/y.rs"] {
+            let other = format!("crates/{other}: replace d");
+            assert_eq!(complaints(&[&a, &b, &other]), [""; 0]);
+        }
+    }
+
+    /// Nobody asks for an entry of another file.
+    #[test]
+    fn every_entry_is_of_a_file_that_is_changed() {
+        let root = Workspace::find().unwrap().root().to_owned();
+        let text = workspace::read(&root.join(ALLOWED)).unwrap();
+        let entries = allowed::list(&text, |_| Ok(())).unwrap();
+        assert!(!entries.is_empty());
+        for Entry { key, .. } in entries {
+            let file = key.split(": ").next().unwrap();
+            let mut groups = GROUPS.iter();
+            let known =
+                groups.any(|group| group.files.iter().any(|it| path(group.krate, it) == file));
+            assert!(known, "{file}");
+        }
+    }
+
+    /// A part that no job asks for would never be run.
+    #[test]
+    fn the_deep_workflow_has_a_job_for_each_part() {
+        let text = include_str!("../../../.github/workflows/deep.yml");
+        for group in GROUPS {
+            let name = group.name();
+            let job = format!("- {}\n", name.trim_end_matches('/'));
+            let count = text
+                .lines()
+                .filter(|line| format!("{}\n", line.trim_start()) == job)
+                .count();
+            assert_eq!(count, 1, "{name}");
+        }
     }
 
     #[test]

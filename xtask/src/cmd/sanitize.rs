@@ -83,7 +83,7 @@ pub(super) fn programs(krate: &str) -> String {
 pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     let here = cfg!(all(target_arch = "x86_64", target_os = "linux"));
     let Some(nightly) = tools::nightly_with_sources().filter(|_| here) else {
-        let reason = "needs 64-bit Linux and `rustup toolchain install nightly -c rust-src`";
+        let reason = "needs 64-bit Linux and `.ci/get nightly`";
         return ["thread", "address"]
             .map(|name| Step::skip(format!("{name} sanitizer"), "nightly rust-src", reason))
             .into();

@@ -43,7 +43,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
 fn step(name: &str, since: &str) -> Step {
     let title = format!("semver {name}");
     if !tools::has_subcommand("semver-checks") {
-        let reason = "not installed: cargo install cargo-semver-checks";
+        let reason = "not installed: `.ci/get cargo-semver-checks` gets it";
         return Step::skip(title, "cargo-semver-checks", reason);
     }
     Step::cargo(title, &format!("semver-checks -p {name}"))
