@@ -174,13 +174,9 @@ pub(crate) struct Borrowed {
 impl Borrowed {
     pub(crate) fn new(workspace: &Workspace) -> Self {
         let names = workspace.crates().iter().map(|krate| krate.name.clone());
-        Self::of(workspace.target(), names)
-    }
-
-    fn of(target: &Path, crates: impl IntoIterator<Item = String>) -> Self {
         let borrowed = Self {
-            target: target.to_owned(),
-            crates: crates.into_iter().collect(),
+            target: workspace.target().to_owned(),
+            crates: names.collect(),
         };
         borrowed.forget(&borrowed.target, 0);
         borrowed
@@ -237,27 +233,6 @@ mod tests {
         let tree = Tree::read(&Workspace::find().unwrap()).unwrap();
         assert!(tree.text("crates/pool-dequeue/src/lib.rs").is_some());
         assert!(tree.text("xtask/src/main.rs").is_none());
-    }
-
-    #[test]
-    fn builds_of_the_crates_are_forgotten_before_and_after() {
-        let target = std::env::temp_dir().join(format!("xtask-borrowed-{}", std::process::id()));
-        let known = target.join("xtask/loom/x86/release/.fingerprint");
-        let builds = ["a-0123", "a-b-0123", "other-0123", "a-other-0123"];
-        let build = || {
-            for name in builds {
-                fs::create_dir_all(known.join(name)).unwrap();
-            }
-        };
-        let left = || builds.map(|name| known.join(name).exists());
-
-        build();
-        let borrowed = Borrowed::of(&target, ["a".to_owned(), "a-b".to_owned()]);
-        assert_eq!(left(), [false, false, true, true]);
-        build();
-        drop(borrowed);
-        assert_eq!(left(), [false, false, true, true]);
-        fs::remove_dir_all(&target).unwrap();
     }
 
     #[test]
