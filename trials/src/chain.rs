@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use pool_chain::{TailBatch, try_with_limit, unbounded_at};
+use pool_chain::{TailBatch, try_with_limit_at, unbounded_at};
 
 use crate::Bytes;
 use crate::books::{Books, Item, planned};
@@ -13,7 +13,10 @@ pub(crate) fn run(input: &[u8]) {
     let books = Books::default();
     let limited = bytes.below(4) == 0;
     let (mut head, tail) = if limited {
-        try_with_limit(1 + bytes.below(100)).expect("a limit above zero")
+        let limit = 1 + bytes.below(100);
+        // Near the wrap, without a byte that says so: the corpus has none.
+        let origin = 0_u32.wrapping_sub(limit as u32 / 2);
+        try_with_limit_at(limit, origin).expect("a limit above zero")
     } else {
         unbounded_at::<Item>(bytes.origin())
     };

@@ -77,10 +77,19 @@ pub fn with_limit<T>(limit: usize) -> (Producer<T>, Consumer<T>) {
 ///
 /// [`LimitError::Zero`] on a limit of zero.
 pub fn try_with_limit<T>(limit: usize) -> Result<(Producer<T>, Consumer<T>), LimitError> {
+    try_with_limit_at(limit, 0)
+}
+
+/// The same with the first index of every ring given, so that a test can start just below the wrap.
+#[doc(hidden)]
+pub fn try_with_limit_at<T>(
+    limit: usize,
+    origin: u32,
+) -> Result<(Producer<T>, Consumer<T>), LimitError> {
     if limit == 0 {
         return Err(LimitError::Zero);
     }
-    Ok(ends(limit, 0))
+    Ok(ends(limit, origin))
 }
 
 fn ends<T>(limit: usize, origin: u32) -> (Producer<T>, Consumer<T>) {

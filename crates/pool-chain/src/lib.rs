@@ -19,9 +19,9 @@ mod sync;
 
 pub use batch::{HeadBatch, TailBatch};
 pub use error::{Full, LimitError, Reason};
-#[doc(hidden)]
-pub use handle::unbounded_at;
 pub use handle::{Consumer, Producer, try_with_limit, unbounded, with_limit};
+#[doc(hidden)]
+pub use handle::{try_with_limit_at, unbounded_at};
 pub use pool_dequeue::MAX_CAPACITY;
 /// The model checker's view of reclamation.
 #[cfg(pool_loom)]

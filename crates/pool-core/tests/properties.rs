@@ -933,7 +933,7 @@ fn config(usual: u32) -> Config {
 }
 
 proptest! {
-    #![proptest_config(config(scaled(2, 64, 1024) as u32))]
+    #![proptest_config(config(scaled(2, 64, 512) as u32))]
 
     #[test]
     fn on_one_thread(

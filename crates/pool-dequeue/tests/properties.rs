@@ -1,25 +1,27 @@
 //! Random sequences of operations on one thread, against a model that is plainly right: a `VecDeque` and
-//! the set of slots that a batch still holds.
+//! the set of slots that a batch still holds. Destructors and iterators panic at their k-th call.
 #![cfg(not(pool_loom))]
 
 mod common;
+#[path = "common/faults.rs"]
+mod faults;
 
 use std::collections::VecDeque;
 #[cfg(not(miri))]
 use std::collections::hash_map::RandomState;
 #[cfg(not(miri))]
 use std::hash::BuildHasher as _;
-use std::rc::Rc;
 
 use proptest::prelude::*;
 #[cfg(not(miri))]
 use proptest::test_runner::{Config, RngSeed};
 
 use common::Choices;
+use faults::{Fuse, PutOut, Value, Witnesses, planned};
 #[cfg(feature = "alloc")]
 use pool_dequeue::raw::BoxedRing;
 use pool_dequeue::raw::{Batch, Ring, Slot, Slots};
-use pool_dequeue::{InlineRing, MAX_CAPACITY};
+use pool_dequeue::{Full, InlineRing, MAX_CAPACITY};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -33,10 +35,19 @@ enum Op {
     TakeFromBatch(usize),
     DropBatch(usize),
     ForgetBatch(usize),
+    /// The so many-th call of this user code from now on panics.
+    Fault(Fault, usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Drop,
+    Iterator,
 }
 
 #[cfg(not(miri))]
 fn op() -> impl Strategy<Value = Op> {
+    let fault = prop_oneof![Just(Fault::Drop), Just(Fault::Iterator)];
     prop_oneof![
         8 => Just(Op::PushHead),
         4 => Just(Op::PopHead),
@@ -48,6 +59,7 @@ fn op() -> impl Strategy<Value = Op> {
         3 => any::<usize>().prop_map(Op::DropBatch),
         // Rare, because every one blocks its slots for the rest of the case.
         1 => any::<usize>().prop_map(Op::ForgetBatch),
+        1 => (fault, 1..20usize).prop_map(|(fault, count)| Op::Fault(fault, count)),
     ]
 }
 
@@ -69,7 +81,6 @@ struct Model {
     values: VecDeque<usize>,
     /// Which slots have a value in them, in the range of the indices or in a batch.
     full: Vec<bool>,
-    next_number: usize,
 }
 
 impl Model {
@@ -78,17 +89,16 @@ impl Model {
         (self.head - back) % self.capacity
     }
 
-    fn push(&mut self) -> Option<usize> {
+    /// Says whether there is room.
+    fn push(&mut self, number: usize) -> bool {
         let slot = self.slot(0);
         if self.full[slot] {
-            return None;
+            return false;
         }
-        let number = self.next_number;
-        self.next_number += 1;
         self.full[slot] = true;
         self.values.push_back(number);
         self.head += 1;
-        Some(number)
+        true
     }
 
     /// Claims the newest `count` values.
@@ -124,60 +134,68 @@ impl Model {
 }
 
 /// Runs a sequence over a ring and the model, and then drops the ring.
-fn check<S: Slots<Rc<usize>>>(ring: Ring<Rc<usize>, S>, ops: &[Op]) -> Result<(), TestCaseError> {
+fn check<S: Slots<Value>>(ring: Ring<Value, S>, ops: &[Op]) -> Result<(), TestCaseError> {
     let capacity = ring.capacity();
     let mut model = Model {
         capacity,
         head: capacity * ops.len().max(1) * 20,
         values: VecDeque::new(),
         full: vec![false; capacity],
-        next_number: 0,
     };
-    // One handle to each value stays here and tells at the end whether the other was dropped once.
-    let mut witnesses: Vec<Rc<usize>> = Vec::new();
+    let mut witnesses = Witnesses::default();
+    let iterator = Fuse::default();
     let mut forgotten = Vec::new();
-    let mut batches: Vec<(Batch<'_, Rc<usize>>, Held)> = Vec::new();
+    let mut batches: Vec<(Batch<'_, Value>, Held)> = Vec::new();
+    let _end = PutOut(witnesses.drop.clone());
+    // A value that comes out is the caller's, and so is the panic of its destructor.
+    let number_of = |value: Option<Value>| {
+        let number = value.as_ref().map(Value::number);
+        planned(|| drop(value));
+        number
+    };
 
     for op in ops {
         match *op {
             Op::PushHead => {
-                let value = Rc::new(witnesses.len());
+                let value = witnesses.make();
+                let number = value.number();
                 // SAFETY: there is only this thread, and no iterator running.
-                let pushed = unsafe { ring.push_head(value.clone()) };
-                match model.push() {
-                    Some(_) => {
-                        prop_assert!(pushed.is_ok());
-                        witnesses.push(value);
-                    }
-                    None => prop_assert_eq!(pushed.unwrap_err().into_inner(), value),
-                }
+                let pushed = unsafe { ring.push_head(value) };
+                let expected = model.push(number);
+                prop_assert_eq!(pushed.is_ok(), expected);
+                let refused = number_of(pushed.err().map(Full::into_inner));
+                prop_assert_eq!(refused, (!expected).then_some(number));
             }
             Op::PopHead => {
                 // SAFETY: there is only this thread, and no iterator running.
                 let got = unsafe { ring.pop_head() };
                 let claimed = model.claim_head(usize::from(!model.values.is_empty()));
                 let expected = model.release(claimed).pop();
-                prop_assert_eq!(got.as_deref().copied(), expected);
+                prop_assert_eq!(number_of(got), expected);
             }
             Op::PopTail => {
                 let got = ring.pop_tail();
                 let claimed = model.claim_tail(usize::from(!model.values.is_empty()));
                 let expected = model.release(claimed).pop();
-                prop_assert_eq!(got.as_deref().copied(), expected);
+                prop_assert_eq!(number_of(got), expected);
             }
             Op::PushHeadBatch(count) => {
-                let mut asked = 0;
+                let first = witnesses.made();
                 let mut values = (0..count).map(|_| {
-                    asked += 1;
-                    let value = Rc::new(witnesses.len());
-                    witnesses.push(value.clone());
-                    value
+                    iterator.tick();
+                    witnesses.make()
                 });
                 // SAFETY: there is only this thread, and the iterator does not know the ring.
-                let pushed = unsafe { ring.push_head_batch(&mut values) };
-                let expected = (0..count).map_while(|_| model.push()).count();
-                prop_assert_eq!(pushed, expected);
-                prop_assert_eq!(asked, expected, "asked for a value that had no slot");
+                let pushed = planned(|| unsafe { ring.push_head_batch(&mut values) });
+                // Also what a panicking iterator gave before.
+                let asked = witnesses.made() - first;
+                for number in first..first + asked {
+                    prop_assert!(model.push(number), "asked for a value that had no slot");
+                }
+                if let Some(pushed) = pushed {
+                    prop_assert_eq!(pushed, asked);
+                    prop_assert!(pushed == count || model.full[model.slot(0)]);
+                }
             }
             Op::PopHeadBatch(max) => {
                 // SAFETY: there is only this thread, and no iterator running.
@@ -196,16 +214,16 @@ fn check<S: Slots<Rc<usize>>>(ring: Ring<Rc<usize>, S>, ops: &[Op]) -> Result<()
                 let which = which.checked_rem(batches.len());
                 if let Some((batch, claimed)) = which.map(|which| &mut batches[which]) {
                     let expected = model.release(claimed.pop_front()).pop();
-                    prop_assert_eq!(batch.next().as_deref().copied(), expected);
+                    prop_assert_eq!(number_of(batch.next()), expected);
                     prop_assert_eq!(batch.len(), claimed.len());
                 }
             }
             Op::DropBatch(which) => {
                 if let Some(which) = which.checked_rem(batches.len()) {
                     let (batch, claimed) = batches.swap_remove(which);
-                    drop(batch);
+                    planned(|| drop(batch));
                     for number in model.release(claimed) {
-                        prop_assert_eq!(Rc::strong_count(&witnesses[number]), 1);
+                        prop_assert_eq!(witnesses.handles(number), 1);
                     }
                 }
             }
@@ -216,21 +234,24 @@ fn check<S: Slots<Rc<usize>>>(ring: Ring<Rc<usize>, S>, ops: &[Op]) -> Result<()
                     forgotten.extend(claimed.into_iter().map(|(number, _)| number));
                 }
             }
+            Op::Fault(Fault::Drop, count) => witnesses.drop.set(count),
+            Op::Fault(Fault::Iterator, count) => iterator.set(count),
         }
         prop_assert_eq!(ring.len(), model.values.len());
         prop_assert_eq!(ring.is_empty(), model.values.is_empty());
     }
 
-    drop(batches);
-    drop(ring);
-    for (number, witness) in witnesses.iter().enumerate() {
-        let expected = 1 + usize::from(forgotten.contains(&number));
-        prop_assert_eq!(Rc::strong_count(witness), expected, "value {}", number);
+    for (batch, _) in batches {
+        planned(|| drop(batch));
     }
-    // Forgotten values are leaked on purpose; end their lives here, so that leak checkers stay useful.
+    planned(|| drop(ring));
+    for number in 0..witnesses.made() {
+        let expected = 1 + usize::from(forgotten.contains(&number));
+        prop_assert_eq!(witnesses.handles(number), expected, "value {}", number);
+    }
     for number in forgotten {
-        // SAFETY: the forgotten batch owned one count of this value, and nobody else can reach it.
-        unsafe { Rc::decrement_strong_count(Rc::as_ptr(&witnesses[number])) };
+        // SAFETY: it was in a batch that was forgotten.
+        unsafe { witnesses.bury(number) };
     }
     Ok(())
 }
@@ -299,7 +320,7 @@ fn plain_sequences() {
     for _ in 0..if cfg!(miri) { 40 } else { 400 } {
         let origin = 16u32.wrapping_sub(choices.below(32) as u32);
         let count = choices.below(40);
-        let ops: Vec<_> = std::iter::repeat_with(|| match choices.below(31) {
+        let ops: Vec<_> = std::iter::repeat_with(|| match choices.below(33) {
             0..8 => Op::PushHead,
             8..12 => Op::PopHead,
             12..16 => Op::PopTail,
@@ -308,6 +329,8 @@ fn plain_sequences() {
             21..23 => Op::PopTailBatch(choices.below(4)),
             23..27 => Op::TakeFromBatch(choices.below(9)),
             27..30 => Op::DropBatch(choices.below(9)),
+            30 => Op::Fault(Fault::Drop, 1 + choices.below(4)),
+            31 => Op::Fault(Fault::Iterator, 1 + choices.below(4)),
             _ => Op::ForgetBatch(choices.below(9)),
         })
         .take(count)
