@@ -2,6 +2,7 @@
 //! home and in CI. `cargo xtask` alone lists them.
 
 mod args;
+mod assembly;
 mod changed;
 mod cmd;
 mod copy;

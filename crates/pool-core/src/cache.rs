@@ -727,4 +727,13 @@ mod tests {
             budgets -= 1;
         }
     }
+
+    /// `cargo xtask asm` knows the gate in the machine code by these.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn the_gate_lies_where_the_machine_code_is_searched_for_it() {
+        let pinned = mem::offset_of!(LocalCache<Vec<u8>>, pinned);
+        let revoked = mem::offset_of!(LocalCache<Vec<u8>>, revoked);
+        assert_eq!((pinned, revoked), (0, 16), "see xtask/src/assembly/gate.rs");
+    }
 }

@@ -73,7 +73,8 @@
 //!
 //! A compiler cannot move O3 before O1 (a compiler fence of sequentially consistent strength stands between
 //! them), nor the uses of the items out of the gate (O3 is an acquire, O5 a release). `cargo xtask asm` checks on
-//! the machine code that the light side is plain, and `cargo xtask litmus` tries the pair on the machine itself.
+//! the machine code that the light side is plain and has O1 before O3, and `cargo xtask litmus` tries the pair on the
+//! machine itself.
 //!
 //! Two intruders exclude each other by the compare-exchange of I1: the second finds the cache taken and leaves it
 //! to the first.

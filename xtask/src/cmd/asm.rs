@@ -1,32 +1,38 @@
 //! `asm`: reads the machine code of the hot path and says whether it is free of locked instructions
-//! and fences.
+//! and fences, and goes through the gate of a thread cache in order.
 //!
 //! The program under the glass is an example of `pool-core`. It is built with the profile and the
 //! number of code generation units that users get, but in a package of its own, so that only the
 //! pool's dependencies are built with it; the compiler is asked for the assembly text, so that no
-//! disassembler is needed. Starting from each function under test, every instruction that can be
-//! reached without unwinding is read, through jumps, tail calls and calls. Only functions that the
-//! compiler has put among the unlikely ones (`#[cold]`) are not entered. A call that the check
-//! cannot see into fails it, unless it is in a short list.
+//! disassembler is needed, nor, for another machine than this one, a linker. Starting from each
+//! function under test, every instruction that can be reached without unwinding is read, through
+//! jumps, tail calls and calls. Only functions that the compiler has put among the unlikely ones
+//! (`#[cold]`) are not entered. A call that the check cannot see into fails it, unless it is in a
+//! short list.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
 use super::Command;
 use crate::args::Args;
+use crate::assembly::machine::Machine;
+use crate::assembly::{Function, Place, Program, gate};
 use crate::runner::{self, Job, Options};
 use crate::step::{Invocation, Step};
+use crate::tools;
 use crate::workspace::{self, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "asm",
     usage: "",
-    about: "read the hot path's machine code: no locked instruction, no fence",
-    details: "For x86-64 Linux. Prints, for each function of crates/pool-core/examples/hot_path.rs, how many\n\
-        instructions can be reached, and which cold functions were not entered.\n\
-        The code itself stays in target/xtask/asm.",
+    about: "read the hot path's machine code: no locked instruction, no fence, the gate in order",
+    details: "For x86-64 Linux, and for aarch64 Linux where that target is installed, whatever this machine is.\n\
+        Prints, for each function of crates/pool-core/examples/hot_path.rs, how many instructions can be reached, and\n\
+        which cold functions were not entered. The code itself stays in target/xtask/asm and asm-aarch64.\n\
+        In order means: a take and a put write that they are inside the thread's cache before they look whether it\n\
+        is revoked, and call nothing before they are out again.",
     flags: &[],
     passes_on: false,
     run,
@@ -47,50 +53,89 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     Ok(runner::run(workspace, steps(), Options::of(args)))
 }
 
-/// The check, or why it cannot be made here.
+/// An operation each: a take and a put. So often at least the gate is gone through.
+const PASSES: usize = 2;
+
+/// The machines, by target, and where their code goes.
+const TARGETS: &[(Machine, &str, &str)] = &[
+    (Machine::X86, "x86_64-unknown-linux-gnu", "asm"),
+    (Machine::Arm, "aarch64-unknown-linux-gnu", "asm-aarch64"),
+];
+
+/// The checks, or why they cannot be made here.
 pub(super) fn steps() -> Vec<Step> {
-    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
-        let here = format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS);
-        return vec![Step::skip(
-            "asm",
-            "asm",
-            format!("reads x86-64 Linux code only, this is {here}"),
-        )];
-    }
-    vec![Step::check("asm", check).on_failure(
-        "read the function in target/xtask/asm; a slow path that is inlined belongs into a #[cold] function",
-    )]
+    let step = |(machine, target, folder): &(Machine, &'static str, &'static str)| {
+        let (machine, target, folder) = (*machine, *target, *folder);
+        let name = match machine {
+            Machine::X86 => "asm",
+            Machine::Arm => "asm aarch64",
+        };
+        if !tools::has_target(target) {
+            let reason = format!("not installed: rustup target add {target}");
+            return Step::skip(name, target, reason);
+        }
+        Step::check(name, move |job| check(job, machine, target, folder)).on_failure(format!(
+            "read the function in target/xtask/{folder}; a slow path that is inlined belongs into a #[cold] function, and the \
+             gate is `LocalCache::enter` with `barrier::light` in it"
+        ))
+    };
+    TARGETS.iter().map(step).collect()
 }
 
-fn check(job: &mut Job<'_>) -> Result<String, String> {
-    let folder = job.workspace.target_for("asm");
-    let program = build(job, &folder)?;
+fn check(
+    job: &mut Job<'_>,
+    machine: Machine,
+    target: &str,
+    folder: &str,
+) -> Result<String, String> {
+    let program = build(job, machine, target, folder)?;
     let mut lines = Vec::new();
     let mut faults = Vec::new();
     for name in HOT {
         let path = follow(&program, name)?;
         lines.push(format!("{name} {}", path.shortest));
         let cold: Vec<_> = path.cold.iter().map(String::as_str).collect();
+        let ordered = match machine {
+            Machine::X86 => String::new(),
+            Machine::Arm => format!(" ({} acquire, {} release)", path.acquires, path.releases),
+        };
         job.note(&format!(
-            "{name}: {} instructions straight through, {} in reach; not entered: {}",
+            "{name}: {} instructions straight through, {} in reach{ordered}, {} of them pin the cache; not entered: {}",
             path.shortest,
             path.instructions,
+            path.pins,
             cold.join(", ")
         ));
         faults.extend(path.faults.iter().map(|fault| format!("{name}: {fault}")));
+        if path.pins < PASSES {
+            faults.push(format!(
+                "{name}: {} instructions pin the cache, and a take and a put need {PASSES}; if that is \
+                 right, xtask/src/assembly no longer recognises them",
+                path.pins
+            ));
+        }
     }
     if faults.is_empty() {
         Ok(format!(
-            "no locked instruction and no fence in the hot path; instructions: {}",
+            "no locked instruction and no fence in the hot path, the gate in order; instructions: {}",
             lines.join(", ")
         ))
     } else {
-        Err(format!("the hot path synchronises\n{}", faults.join("\n")))
+        Err(format!(
+            "the hot path synchronises, or does not keep the order of the gate (P1 on pool-core's design page)\n{}",
+            faults.join("\n")
+        ))
     }
 }
 
 /// Builds the example for its assembly text and reads that.
-fn build(job: &mut Job<'_>, folder: &Path) -> Result<Program, String> {
+fn build(
+    job: &mut Job<'_>,
+    machine: Machine,
+    target: &str,
+    folder: &str,
+) -> Result<Program, String> {
+    let folder = &job.workspace.target_for(folder);
     // Old text must not be taken for new.
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -99,9 +144,18 @@ fn build(job: &mut Job<'_>, folder: &Path) -> Result<Program, String> {
     let root = job.workspace.root();
     let quoted = |path: &Path| format!("{:?}", path.to_string_lossy());
     let pool = root.join("crates").join("pool-core");
+    // A library needs no linker. The compiler has to be told then that the code is meant for a program.
+    let host = cfg!(all(target_arch = "x86_64", target_os = "linux")) && machine == Machine::X86;
+    let (kind, flags) = if host {
+        ("[bin]", "--emit=asm,link")
+    } else {
+        ("lib", "--emit=asm -C relocation-model=pie")
+    };
     let manifest = format!(
         "[package]\nname = \"hot-path\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [[bin]]\nname = \"hot_path\"\npath = {}\n\n[dependencies]\npool-core = {{ path = {} }}\n\n[workspace]\n",
+         [{kind}]\nname = \"hot_path\"\npath = {}\n\n[dependencies]\npool-core = {{ path = {} }}\n\n[workspace]\n\n\
+         [lints.rust]\nunexpected_cfgs = {{ level = \"warn\", check-cfg = ['cfg(pool_loom)'] }}\n\
+         dead_code = \"allow\"\n",
         quoted(&pool.join("examples").join("hot_path.rs")),
         quoted(&pool),
     );
@@ -111,93 +165,22 @@ fn build(job: &mut Job<'_>, folder: &Path) -> Result<Program, String> {
     put("Cargo.toml", &manifest)?;
     // The same versions as in the workspace, and no need to ask the registry.
     put("Cargo.lock", &workspace::read(&root.join("Cargo.lock"))?)?;
-    let target = folder.join("target");
-    let build = Invocation::cargo("build --release --quiet")
+    let built = folder.join("target");
+    let build = Invocation::cargo(&format!("build --release --quiet --target {target}"))
         .in_dir(folder)
-        .env("CARGO_TARGET_DIR", &target)
-        .env("RUSTFLAGS", "-C codegen-units=16 --emit=asm,link")
+        .env("CARGO_TARGET_DIR", &built)
+        .env("RUSTFLAGS", format!("-C codegen-units=16 {flags}"))
         .without("CARGO_ENCODED_RUSTFLAGS");
     job.run(&build)?;
-    let texts = fs::read_dir(target.join("release").join("deps"))
+    let texts = fs::read_dir(built.join(target).join("release").join("deps"))
         .map_err(|error| error.to_string())?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "s"));
-    let mut program = Program::default();
+    let mut program = Program::of(machine);
     for path in texts {
         program.add(&workspace::read(&path)?);
     }
     Ok(program)
-}
-
-/// Assembly text, by function.
-#[derive(Debug, Default)]
-struct Program {
-    functions: BTreeMap<String, Function>,
-}
-
-#[derive(Debug, Default)]
-struct Function {
-    /// In the section where the compiler puts functions that are seldom called.
-    cold: bool,
-    /// Instructions, in order.
-    code: Vec<String>,
-    /// Where in `code` the local labels stand.
-    labels: BTreeMap<String, usize>,
-}
-
-impl Program {
-    /// Adds the functions of one file.
-    fn add(&mut self, text: &str) {
-        let mut section = String::new();
-        let mut functions: BTreeSet<&str> = BTreeSet::new();
-        let mut current: Option<(String, Function)> = None;
-        for line in text.lines() {
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() {
-                continue;
-            }
-            if let Some(label) = line.strip_suffix(':') {
-                if functions.contains(label) {
-                    let cold = section.starts_with(".text.unlikely");
-                    current = Some((
-                        label.to_owned(),
-                        Function {
-                            cold,
-                            ..Function::default()
-                        },
-                    ));
-                } else if let Some((_, function)) = &mut current {
-                    function
-                        .labels
-                        .insert(label.to_owned(), function.code.len());
-                }
-            } else if let Some(directive) = line.strip_prefix('.') {
-                let (name, rest) = directive
-                    .split_once(char::is_whitespace)
-                    .unwrap_or((directive, ""));
-                match name {
-                    "section" => {
-                        let name = rest.split(',').next().unwrap_or_default();
-                        section = name.trim().trim_matches('"').to_owned();
-                    }
-                    "text" => section = ".text".to_owned(),
-                    "type" => {
-                        if let Some((name, "@function")) = rest.split_once(',') {
-                            functions.insert(name);
-                        }
-                    }
-                    "cfi_endproc" => {
-                        if let Some((name, function)) = current.take() {
-                            self.functions.entry(name).or_insert(function);
-                        }
-                    }
-                    _ => {}
-                }
-            } else if let Some((_, function)) = &mut current {
-                function.code.push(line.to_owned());
-            }
-        }
-    }
 }
 
 /// What was found on the way.
@@ -206,6 +189,11 @@ struct Walk {
     /// Of the way that calls nothing which is not entered.
     shortest: usize,
     instructions: usize,
+    /// How many of them order others without more: loads and stores of a kind that x86-64 has no need of.
+    acquires: usize,
+    releases: usize,
+    /// How many of them pin a cache.
+    pins: usize,
     /// What was not entered.
     cold: BTreeSet<String>,
     faults: Vec<String>,
@@ -221,7 +209,13 @@ fn follow(program: &Program, start: &str) -> Result<Walk, String> {
     let mut ahead = vec![start.to_owned()];
     while let Some(name) = ahead.pop() {
         let function = &program.functions[&name];
-        for target in read_function(function, &name, &mut path) {
+        let passed = gate::check(function);
+        path.pins += passed.pins.len();
+        let place = readable(&name);
+        let faults = passed.faults.iter();
+        path.faults
+            .extend(faults.map(|fault| format!("in {place}: {fault}")));
+        for target in read_function(function, program.machine, &name, &mut path) {
             match program.functions.get(&target) {
                 Some(function) if function.cold => {
                     path.cold.insert(readable(&target));
@@ -267,7 +261,12 @@ fn not_taken(name: &str) -> Option<&'static str> {
 
 /// Reads the instructions of one function that can be reached without unwinding; returns what it
 /// calls or jumps to.
-fn read_function(function: &Function, name: &str, path: &mut Walk) -> BTreeSet<String> {
+fn read_function(
+    function: &Function,
+    machine: Machine,
+    name: &str,
+    path: &mut Walk,
+) -> BTreeSet<String> {
     let mut seen = vec![false; function.code.len()];
     let mut called = BTreeSet::new();
     let mut ahead = vec![0];
@@ -276,9 +275,14 @@ fn read_function(function: &Function, name: &str, path: &mut Walk) -> BTreeSet<S
             seen[at] = true;
             path.instructions += 1;
             let text = &function.code[at];
-            if let Some(what) = synchronises(text) {
+            if let Some(what) = machine.synchronises(text) {
                 path.faults
                     .push(format!("{what} in {}: {text}", readable(name)));
+            }
+            match machine.effect(text).access {
+                Some(access) if access.orders && access.writes => path.releases += 1,
+                Some(access) if access.orders => path.acquires += 1,
+                _ => {}
             }
             let (place, continues) = function.after(at);
             match place {
@@ -312,10 +316,10 @@ fn shortest(function: &Function, may_call: impl Fn(&str) -> bool) -> Option<usiz
             continue;
         }
         distance[at] = Some(steps);
-        if function.code[at].starts_with("ret") {
+        if function.is_return(at) {
             return Some(steps);
         }
-        let conditional = function.code[at].starts_with('j');
+        let conditional = function.is_conditional(at);
         let (place, continues) = function.after(at);
         let blocked = match place {
             Some(Place::Here(label)) => {
@@ -331,66 +335,6 @@ fn shortest(function: &Function, may_call: impl Fn(&str) -> bool) -> Option<usiz
         if continues && !blocked {
             ahead.push_back((at + 1, steps + 1));
         }
-    }
-    None
-}
-
-/// Where a call or a jump leads.
-enum Place<'f> {
-    /// Inside its function.
-    Here(usize),
-    /// Into a function.
-    Function(&'f str),
-    /// Through a pointer.
-    Unknown,
-}
-
-impl Function {
-    /// Where the instruction leads besides the next one, and whether it can lead to that.
-    fn after(&self, at: usize) -> (Option<Place<'_>>, bool) {
-        let text = &self.code[at];
-        let (operation, operand) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let leads = operation.starts_with('j') || operation.starts_with("call");
-        let place = leads.then(|| match destination(operand.trim()) {
-            Some(name) => match self.labels.get(name) {
-                Some(label) => Place::Here(*label),
-                None => Place::Function(name),
-            },
-            None => Place::Unknown,
-        });
-        let ends =
-            operation.starts_with("jmp") || operation.starts_with("ret") || operation == "ud2";
-        (place, !ends)
-    }
-}
-
-/// The name behind a call's or a jump's operand; `None` for a pointer in a register or in memory.
-fn destination(operand: &str) -> Option<&str> {
-    let through_table = operand.strip_prefix('*');
-    if let Some(rest) = through_table {
-        // The address of a known function, which the linker or the loader puts there.
-        return rest.split_once("@GOTPCREL(%rip)").map(|(name, _)| name);
-    }
-    let name = operand.split('@').next()?;
-    (!name.is_empty() && !name.contains('%')).then_some(name)
-}
-
-/// What makes an instruction one that synchronises, if it does.
-fn synchronises(text: &str) -> Option<&'static str> {
-    let mut words = text.split_whitespace();
-    let operation = words.next().unwrap_or_default();
-    if operation == "lock" {
-        return Some("a locked instruction");
-    }
-    if matches!(operation, "mfence" | "lfence" | "sfence") {
-        return Some("a fence");
-    }
-    // An exchange with memory is locked without saying so.
-    if operation.starts_with("xchg") && text.contains('(') {
-        return Some("a locked exchange");
-    }
-    if matches!(operation, "syscall" | "cpuid" | "serialize") {
-        return Some("a serialising instruction");
     }
     None
 }
