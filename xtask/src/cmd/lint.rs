@@ -56,6 +56,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
         }
     }
     steps.extend(loom::lint(workspace));
+    steps.push(fuzz_targets(workspace));
     steps.extend(workflows(workspace));
     steps.push(
         Step::cargo("rustdoc", "doc --no-deps")
@@ -63,6 +64,19 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             .on_failure("`cargo doc --no-deps --open` shows the page"),
     );
     steps
+}
+
+/// The workspace of the fuzzer, which nothing else of every change builds. Nothing is linked, so the fuzzer's own library,
+/// which needs a C++ compiler, is said to lie elsewhere and not built.
+fn fuzz_targets(workspace: &Workspace) -> Step {
+    let run = Invocation::cargo("clippy --locked -- -D warnings")
+        .in_dir(&workspace.root().join("fuzz"))
+        .env("CARGO_TARGET_DIR", workspace.target())
+        .env("CUSTOM_LIBFUZZER_PATH", "elsewhere/libfuzzer.a");
+    Step::run("clippy, fuzz targets", run)
+        .needs_component("clippy", tools::has_subcommand("clippy"))
+        .looks_at([Subject::Package("trials".to_owned())])
+        .on_failure("needs the registry for crates that were never downloaded; any cargo command in fuzz/ brings its lock file up to date")
 }
 
 /// What looks at the workflows, each if it is installed: in the PATH, or by `.ci/run` below the target folder.
