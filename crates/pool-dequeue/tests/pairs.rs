@@ -1,5 +1,6 @@
 //! Every pair of what the two sides can do, at the same time, on rings with nothing, something and no room
-//! in them. Small enough to run under Miri with many seeds, which is what it is for:
+//! in them; of what two thieves can do; of the ends of a ring on the heap, of which the last frees it; and two who want
+//! the ends of a static one. Small enough to run under Miri with many seeds, which is what it is for:
 //!
 //! ```text
 //! MIRIFLAGS="-Zmiri-many-seeds=0..64" cargo +nightly miri test -p pool-dequeue --test pairs
@@ -11,6 +12,11 @@
 #[path = "common/meeting.rs"]
 mod meeting;
 
+#[cfg(feature = "alloc")]
+use std::sync::atomic::{AtomicU32, Ordering};
+
+#[cfg(feature = "alloc")]
+use pool_dequeue::{Consumer, Producer, try_bounded_at};
 use pool_dequeue::{ConsumerRef, InlineRing, ProducerRef};
 
 /// A number that tools see being read too early, twice or never.
@@ -70,8 +76,9 @@ const OWNER: &[(&str, OwnerOp)] = &[
         push_head(producer, stock);
         seen
     }),
-    ("len", |producer, _| {
+    (LEN, |producer, _| {
         assert!(producer.len() <= 2);
+        _ = producer.is_empty();
         0
     }),
 ];
@@ -84,18 +91,29 @@ const THIEF: &[(&str, ThiefOp)] = &[
     ("pop_tail_batch", |consumer| {
         see_all(consumer.pop_tail_batch(2))
     }),
-    ("len", |consumer| {
+    (LEN, |consumer| {
         assert!(consumer.len() <= 2);
+        _ = consumer.is_empty();
         0
     }),
 ];
+
+/// Only looks.
+const LEN: &str = "len and is_empty";
 
 #[test]
 fn every_pair() {
     let mut cases = Vec::new();
     for owner in OWNER {
         for thief in THIEF {
-            for filled in 0..=2 {
+            let fillings: &[u32] = match (owner.0, thief.0) {
+                (LEN, LEN) => &[],
+                (LEN, _) | (_, LEN) => &[1],
+                // With nothing there it is as any other.
+                ("pop_head_batch of one", _) => &[1, 2],
+                _ => &[0, 1, 2],
+            };
+            for &filled in fillings {
                 cases.push((owner, thief, filled));
             }
         }
@@ -136,4 +154,154 @@ fn every_pair() {
             );
         },
     );
+}
+
+#[test]
+fn two_thieves() {
+    let mut cases = Vec::new();
+    for (place, one) in THIEF.iter().enumerate() {
+        for other in &THIEF[place..] {
+            for filled in 1..=2 {
+                if one.0 != LEN && other.0 != LEN {
+                    cases.push((one, other, filled));
+                }
+            }
+        }
+    }
+    let mut rings: Vec<_> = (0..cases.len() * meeting::ROUNDS)
+        .map(|_| Box::new(InlineRing::<Value, 2>::new_at(u32::MAX)))
+        .collect();
+    let mut rings = rings.iter_mut();
+    meeting::each(
+        &cases,
+        |(_, _, filled)| {
+            let (mut producer, consumer) = rings.next().unwrap().split();
+            for number in 0..*filled {
+                assert!(producer.push_head(Value::new(number)).is_ok());
+            }
+            ((producer, consumer), consumer)
+        },
+        |((_, thief), _, _), (producer, consumer)| (thief(consumer), producer),
+        |(_, (_, thief), _), consumer| thief(consumer),
+        |((one, _), (other, _), filled), (one_saw, mut producer), other_saw| {
+            let mut seen = one_saw + other_saw;
+            while let Some(value) = producer.pop_head() {
+                seen += see(value);
+            }
+            assert_eq!(
+                seen,
+                0x11 >> (4 * (2 - filled)),
+                "{one} against {other} with {filled} values"
+            );
+        },
+    );
+}
+
+/// Who is first has the ends.
+#[test]
+fn split_static() {
+    static RINGS: [InlineRing<u32, 2>; meeting::ROUNDS] =
+        [const { InlineRing::new() }; meeting::ROUNDS];
+    let split = |ring: &'static InlineRing<u32, 2>| {
+        let (mut producer, consumer) = ring.split_static()?;
+        assert!(producer.push_head(7).is_ok());
+        consumer.pop_tail()
+    };
+    let mut rings = RINGS.iter();
+    meeting::each(
+        &[()],
+        |()| {
+            let ring = rings.next().unwrap();
+            (ring, ring)
+        },
+        |(), ring| split(ring),
+        |(), ring| split(ring),
+        |(), one, other| assert_eq!(one.xor(other), Some(7)),
+    );
+}
+
+/// The ends of a ring on the heap.
+#[cfg(feature = "alloc")]
+mod handles {
+    use super::*;
+
+    /// A number that counts its drops.
+    struct Counted<'a> {
+        number: Box<u32>,
+        drops: &'a AtomicU32,
+    }
+
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            self.drops
+                .fetch_add(1 << (4 * *self.number), Ordering::Relaxed);
+        }
+    }
+
+    /// Gets and gives back the end, unless it drops it; and what the producer may push.
+    type ProducerOp =
+        for<'a> fn(Producer<Counted<'a>>, Counted<'a>) -> Option<Producer<Counted<'a>>>;
+    type ConsumerOp = for<'a> fn(Consumer<Counted<'a>>);
+
+    const PRODUCER: &[(&str, ProducerOp)] = &[
+        ("push_head", |mut producer, value| {
+            drop(producer.push_head(value));
+            Some(producer)
+        }),
+        ("pop_head", |mut producer, _| {
+            drop(producer.pop_head());
+            Some(producer)
+        }),
+        ("drop", |producer, _| {
+            drop(producer);
+            None
+        }),
+    ];
+
+    const CONSUMER: &[(&str, ConsumerOp)] = &[
+        ("pop_tail", |consumer| drop(consumer.pop_tail())),
+        ("pop_tail_batch", |consumer| {
+            drop(consumer.pop_tail_batch(2));
+        }),
+        ("clone, drop, pop_tail", |consumer| {
+            let clone = consumer.clone();
+            drop(consumer);
+            drop(clone.pop_tail());
+        }),
+        ("drop", |consumer| drop(consumer)),
+    ];
+
+    #[test]
+    fn every_pair() {
+        let mut cases = Vec::new();
+        for producer in PRODUCER {
+            for consumer in CONSUMER {
+                cases.push((producer, consumer));
+            }
+        }
+        let drops = AtomicU32::new(0);
+        let value = |number| Counted {
+            number: Box::new(number),
+            drops: &drops,
+        };
+        meeting::each(
+            &cases,
+            |_| {
+                let (mut producer, consumer) = try_bounded_at(2, u32::MAX).unwrap();
+                assert!(producer.push_head(value(0)).is_ok());
+                ((producer, value(1)), consumer)
+            },
+            |((_, op), _), (producer, value)| op(producer, value),
+            |(_, (_, op)), consumer| op(consumer),
+            |((producer_name, _), (consumer_name, _)), producer, ()| {
+                // What is left goes with the last end, which one of them may have been.
+                drop(producer);
+                assert_eq!(
+                    drops.swap(0, Ordering::Relaxed),
+                    0x11,
+                    "{producer_name} against {consumer_name}"
+                );
+            },
+        );
+    }
 }
