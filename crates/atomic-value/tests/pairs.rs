@@ -1,5 +1,6 @@
 //! Every pair of a reader and a writer, and of two writers, at the same time, on a value that is empty and on one that is
-//! not; and first stores of an `AnyValue` against each other. Small enough to run under Miri with many seeds, which
+//! not; guards that end on another thread than they began on, or after their value; and first stores of an `AnyValue`
+//! against each other. Small enough to run under Miri with many seeds, which
 //! is what it is for:
 //!
 //! ```text
@@ -15,7 +16,7 @@ mod meeting;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use atomic_value::{AnyValue, AtomicValue};
+use atomic_value::{AnyValue, AtomicValue, Guard};
 
 /// How often each number was made, and how often dropped: two bits for each.
 struct Book {
@@ -186,14 +187,28 @@ mod typed {
                 }
             }
         }),
-        ("update", |value, number, book| {
-            let old = value.update(|old| {
+        ("try_update", |value, number, book| {
+            let old = value.try_update(|old| {
                 old.map(look);
-                Value::new(number, book)
+                Ok::<_, ()>(Value::new(number, book))
             });
-            Done::exchanged(number, old)
+            Done::exchanged(number, old.unwrap())
         }),
     ];
+
+    /// The same object comes back, and may be there twice.
+    const RESTORE: &(&str, Op) = &("store_arc of what was loaded", |value, _, _| {
+        if let Some(old) = value.load_arc() {
+            value.store_arc(old);
+        }
+        Done::default()
+    });
+
+    /// Nothing comes of it.
+    const REFUSED: &(&str, Op) = &("try_update that refuses", |value, _, _| {
+        assert!(value.try_update(|old| Err(old.map(look))).is_err());
+        Done::default()
+    });
 
     type Case = (
         &'static (&'static str, Op),
@@ -218,8 +233,9 @@ mod typed {
                 let last = value.map_or(0, |value| value.digit());
                 let what = || format!("{left} against {right}, filled: {filled}");
                 let untold = u32::from(*left == "store") + u32::from(*right == "store");
+                let twice = [*left, *right].contains(&RESTORE.0);
                 assert!(
-                    account(*filled, [&left_did, &right_did], last, untold),
+                    twice || account(*filled, [&left_did, &right_did], last, untold),
                     "{}",
                     what()
                 );
@@ -234,11 +250,18 @@ mod typed {
         let mut cases = Vec::new();
         for reader in READERS {
             for writer in WRITERS {
-                for filled in [false, true] {
-                    cases.push((reader, writer, filled));
+                // To a reader a store is a swap, and an update an exchange.
+                if !matches!(writer.0, "swap" | "try_update") {
+                    for filled in [false, true] {
+                        cases.push((reader, writer, filled));
+                    }
                 }
             }
         }
+        for writer in [&WRITERS[0], &WRITERS[2]] {
+            cases.push((REFUSED, writer, true));
+        }
+        cases.push((&READERS[0], RESTORE, true));
         run(&cases, &BOOK);
     }
 
@@ -248,12 +271,74 @@ mod typed {
         let mut cases = Vec::new();
         for (place, one) in WRITERS.iter().enumerate() {
             for other in &WRITERS[place..] {
-                for filled in [false, true] {
-                    cases.push((one, other, filled));
+                // A store is a swap that does not tell; with itself it is met.
+                if place != 0 || other.0 == "store" {
+                    for filled in [false, true] {
+                        cases.push((one, other, filled));
+                    }
+                }
+            }
+            if place != 0 {
+                cases.push((one, RESTORE, true));
+            }
+        }
+        cases.push((RESTORE, RESTORE, true));
+        run(&cases, &BOOK);
+    }
+
+    /// Gets the value, if it is still there when this side begins, and a guard that the thread on the left has made.
+    type GuardOp = fn(Option<Arc<AtomicValue<Value>>>, Option<Guard<Value>>);
+
+    const GUARDS: &[(&str, GuardOp)] = &[
+        ("drop of a guard that was sent", |_, guard| {
+            guard.as_deref().map(look);
+            drop(guard);
+        }),
+        ("into_arc of a guard that was sent", |_, guard| {
+            guard.map(Guard::into_arc).as_deref().map(look);
+        }),
+        ("load, drop of the value", |value, guard| {
+            drop(guard);
+            let guard = value.as_deref().and_then(AtomicValue::load);
+            drop(value);
+            guard.as_deref().map(look);
+        }),
+    ];
+
+    /// A guard ends on another thread, while the value changes or goes.
+    #[test]
+    fn guards_that_were_sent() {
+        static BOOK: Book = Book::new();
+        let book = &BOOK;
+        let mut cases = Vec::new();
+        for guard in GUARDS {
+            // The value goes.
+            cases.push((None, guard));
+            for writer in WRITERS {
+                if matches!(writer.0, "store" | "take" | "compare_and_swap_ptr") {
+                    cases.push((Some(writer), guard));
                 }
             }
         }
-        run(&cases, &BOOK);
+        meeting::each(
+            &cases,
+            |(_, (guard, _))| {
+                let value = Arc::new(AtomicValue::new(Value::new(FIRST, book)));
+                let sent = value.load();
+                // Whoever is to drop it has a handle.
+                let other = guard.starts_with("load").then(|| Arc::clone(&value));
+                (value, (other, sent))
+            },
+            |(writer, _), value| match writer {
+                Some((_, op)) => _ = op(&value, LEFT, book),
+                None => drop(value),
+            },
+            |(_, (_, op)), (value, guard)| op(value, guard),
+            |(writer, (guard, _)), (), ()| {
+                let writer = writer.map_or("drop of the value", |(writer, _)| writer);
+                book.close(|| format!("{writer} against {guard}"));
+            },
+        );
     }
 }
 
@@ -307,7 +392,15 @@ mod any {
             }
             Done::default()
         }),
+        (LOAD_ANY, |value, _, _| {
+            if let Some(any) = value.load_any() {
+                assert!(any.is::<Value>() || any.is::<Other>());
+            }
+            Done::default()
+        }),
     ];
+
+    const LOAD_ANY: &str = "load_any";
 
     #[test]
     fn two_of_any_type() {
@@ -317,7 +410,10 @@ mod any {
         for (place, one) in OPS.iter().enumerate() {
             for other in &OPS[place..] {
                 for filled in [false, true] {
-                    cases.push((one, other, filled));
+                    // As with `load`, of what is there.
+                    if other.0 != LOAD_ANY || filled && one.0 != "load" && one.0 != LOAD_ANY {
+                        cases.push((one, other, filled));
+                    }
                 }
             }
         }
