@@ -80,6 +80,28 @@ impl<T> Owner<T> {
             pushes_left: 0,
         }
     }
+
+    /// Enters `count` pushes to the head ring, which then holds `len` values. Says whether it is to be judged.
+    #[inline(always)]
+    fn pushed(&mut self, count: usize, len: usize) -> bool {
+        self.high = self.high.max(self.older + len);
+        self.pushes_left = self.pushes_left.saturating_sub(count);
+        self.pushes_left == 0
+    }
+
+    /// Starts counting anew for a head ring that holds `len` values.
+    fn judged(&mut self, capacity: usize, len: usize) {
+        self.high = self.older + len;
+        self.pushes_left = pushes_per_judgement(capacity);
+    }
+
+    /// Enters a new head ring, in front of one that holds `left` values. Says whether nothing is left behind it.
+    fn followed(&mut self, head: *mut Node<T>, capacity: usize, left: usize) -> bool {
+        self.head = head;
+        self.older += left;
+        self.pushes_left = pushes_per_judgement(capacity);
+        self.older == 0
+    }
 }
 
 /// The allocator had no room for another ring.
@@ -520,13 +542,8 @@ impl<T> Chain<T> {
     #[inline(always)]
     unsafe fn pushed(&self, head: &Node<T>, count: usize) -> bool {
         let len = head.ring.len();
-        let keep = |owner: &mut Owner<T>| {
-            owner.high = owner.high.max(owner.older + len);
-            owner.pushes_left = owner.pushes_left.saturating_sub(count);
-            owner.pushes_left == 0
-        };
         // SAFETY: we are the producer (caller's), and the closure counts.
-        unsafe { self.with_owner(keep) }
+        unsafe { self.with_owner(|owner| owner.pushed(count, len)) }
     }
 
     // The head's node is not an argument of what follows: a consumer may free it as soon as another is
@@ -560,12 +577,8 @@ impl<T> Chain<T> {
         // SAFETY: we are the producer, and this is the head.
         let single = unsafe { self.trim(head) };
         let len = head.ring.len();
-        let restart = |owner: &mut Owner<T>| {
-            owner.high = owner.older + len;
-            owner.pushes_left = pushes_per_judgement(capacity);
-        };
         // SAFETY: as above; the closure counts.
-        unsafe { self.with_owner(restart) };
+        unsafe { self.with_owner(|owner| owner.judged(capacity, len)) };
         let fit = fit(values);
         // A chain whose older rings still hold values is left alone: otherwise a value that nobody ever
         // takes from the tail would keep each ring of every growth and shrinkage behind it (C8).
@@ -591,16 +604,7 @@ impl<T> Chain<T> {
         };
         // SAFETY: as above.
         let single = unsafe { self.trim(head) };
-        let capacity = head.ring.capacity();
-        // A ring that is far from full and still refuses a value is blocked: a consumer was stopped between
-        // claiming a slot and moving the value out. What is needed is another ring, not a bigger one, or a
-        // sleeping thief would make the chain grow with the time that it sleeps.
-        let blocked = head.ring.len() < capacity / 2;
-        let next = if blocked && single && capacity >= BLOCKED_DOUBLES_BELOW {
-            capacity
-        } else {
-            capacity.saturating_mul(2).min(MAX_CAPACITY)
-        };
+        let next = next_capacity(head.ring.capacity(), head.ring.len(), single);
         // SAFETY: as above.
         unsafe { self.append(next) }
     }
@@ -632,14 +636,9 @@ impl<T> Chain<T> {
                 left
             }
         };
-        let follow = |owner: &mut Owner<T>| {
-            owner.head = new.as_ptr();
-            owner.older += left;
-            owner.pushes_left = pushes_per_judgement(capacity);
-            owner.older == 0
-        };
         // SAFETY: we are the producer; the closure stores.
-        let drained = unsafe { self.with_owner(follow) };
+        let drained =
+            unsafe { self.with_owner(|owner| owner.followed(new.as_ptr(), capacity, left)) };
         if drained {
             // SAFETY: we are the producer, and just made this the head.
             if let Some(head) = unsafe { Node::at(new.as_ptr()) } {
@@ -807,6 +806,19 @@ fn fit(values: usize) -> usize {
         .max(FIRST_CAPACITY)
 }
 
+/// The capacity of the ring behind one that refused a value; `single` if that one is the only ring.
+fn next_capacity(capacity: usize, len: usize, single: bool) -> usize {
+    // A ring that is far from full and still refuses a value is blocked: a consumer was stopped between
+    // claiming a slot and moving the value out. What is needed is another ring, not a bigger one, or a
+    // sleeping thief would make the chain grow with the time that it sleeps.
+    let blocked = len < capacity / 2;
+    if blocked && single && capacity >= BLOCKED_DOUBLES_BELOW {
+        capacity
+    } else {
+        capacity.saturating_mul(2).min(MAX_CAPACITY)
+    }
+}
+
 fn pushes_per_judgement(capacity: usize) -> usize {
     capacity
         .saturating_mul(LAPS_PER_JUDGEMENT)
@@ -850,5 +862,75 @@ impl<T> fmt::Debug for Chain<T> {
             .field("len", &self.len())
             .field("rings", &self.rings())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocked_rings_are_followed_by_their_like() {
+        for (capacity, len, single, next) in [
+            // Full.
+            (8, 8, true, 16),
+            (64, 64, true, 128),
+            // Blocked, and small.
+            (32, 0, true, 64),
+            // Blocked.
+            (64, 31, true, 64),
+            (128, 0, true, 128),
+            (64, 32, true, 128),
+            // Blocked for longer than a ring.
+            (64, 0, false, 128),
+            (MAX_CAPACITY, MAX_CAPACITY, false, MAX_CAPACITY),
+        ] {
+            let found = next_capacity(capacity, len, single);
+            assert_eq!(found, next, "{capacity}, {len}, {single}");
+        }
+    }
+
+    #[test]
+    fn rings_that_fit_are_filled_to_a_half_at_most() {
+        for (values, capacity) in [
+            (0, FIRST_CAPACITY),
+            (FIRST_CAPACITY / 2, FIRST_CAPACITY),
+            (FIRST_CAPACITY / 2 + 1, 2 * FIRST_CAPACITY),
+            (64, 128),
+            (65, 256),
+            (usize::MAX, MAX_CAPACITY),
+        ] {
+            assert_eq!(fit(values), capacity, "{values}");
+        }
+        for (capacity, pushes) in [
+            (8, 1024),
+            (512, 1024),
+            (1024, 2048),
+            (usize::MAX, usize::MAX),
+        ] {
+            assert_eq!(pushes_per_judgement(capacity), pushes);
+        }
+    }
+
+    #[test]
+    fn the_books_of_the_producer() {
+        let mut owner = Owner::<u8>::new();
+        let head = ptr::dangling_mut();
+        assert!(owner.followed(head, 8, 0), "nothing behind the first");
+        assert_eq!(
+            (owner.head, owner.older, owner.pushes_left),
+            (head, 0, 1024)
+        );
+        assert!(!owner.pushed(8, 8));
+        assert!(!owner.followed(head, 1024, 6));
+        assert_eq!((owner.older, owner.high, owner.pushes_left), (6, 8, 2048));
+        assert!(!owner.pushed(2000, 5));
+        assert_eq!((owner.high, owner.pushes_left), (11, 48));
+        assert!(!owner.pushed(47, 3), "one is left");
+        assert!(owner.pushed(1, 3));
+        assert_eq!(owner.high, 11, "the most, not the last");
+        owner.judged(1024, 3);
+        assert_eq!((owner.older, owner.high, owner.pushes_left), (6, 9, 2048));
+        assert!(owner.pushed(5000, 3), "more than were left");
     }
 }

@@ -6,10 +6,11 @@
 //! of the crates with one target folder, so that each change builds only what it touches.
 //!
 //! What is left out is what models and `orderings` look after, where a changed program may hang as well as fail, or fail
-//! in some schedules only: everything with atomics that threads agree by (`raw`, `slot`, `node`, `reclaim`, `backend`,
-//! `value`, `reader`, `cache`, `shard`, `shards`, `slow`, `rotation`, `table`, `thread`, `recent`, `pool`, `barrier`), and
-//! the reaper's thread and those who wait (`reaper/mod.rs`, `state.rs`, `waiter.rs`, `env`). Of the rest, `sync` is the
-//! models' own, and in `guard` and the ring's `handle` there is nothing to change that would build.
+//! in some schedules only: the steps by which threads agree (`slot`, `node`, `backend`, `value`, `reader`, `cache`, `shard`,
+//! `shards`, `slow`, `rotation`, `table`, `thread`, `recent`, `pool`, `barrier`), and the reaper's thread and those who wait
+//! (`reaper/mod.rs`, `state.rs`, `waiter.rs`, `env`). Of the other files with such steps the functions in [`EXCERPTS`] are
+//! changed, which have none of their own. `sync` is the models', and in `guard` and the ring's `handle` there is nothing to
+//! change that would build. cargo-mutants changes no `unsafe fn`; what matters in those, models and Miri see.
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -42,7 +43,7 @@ pub(super) const COMMAND: Command = Command {
 /// The list of changes that may go unnoticed.
 const ALLOWED: &str = "docs/mutants-allowed.txt";
 
-/// Files of plain logic.
+/// Files of plain logic, or with some of it.
 struct Group {
     krate: &'static str,
     /// What it is called, where a crate has several.
@@ -70,13 +71,20 @@ const GROUPS: &[Group] = &[
     group(
         "pool-dequeue",
         "",
-        &["index.rs", "error.rs", "inline.rs"],
+        &["index.rs", "error.rs", "inline.rs", "raw.rs"],
         &["capacity", "types", "values", "panics", "ladder"],
     ),
     group(
         "pool-chain",
         "",
-        &["error.rs", "batch.rs", "detached.rs", "handle.rs"],
+        &[
+            "error.rs",
+            "batch.rs",
+            "detached.rs",
+            "handle.rs",
+            "raw.rs",
+            "reclaim.rs",
+        ],
         &["items", "raw", "memory", "panics", "ladder"],
     ),
     group(
@@ -138,6 +146,77 @@ const GROUPS: &[Group] = &[
             "pressure/systemd.rs",
         ],
         &["pressure", "reaper"],
+    ),
+];
+
+/// What is changed of a file that holds steps of a protocol, too.
+struct Excerpt {
+    krate: &'static str,
+    file: &'static str,
+    /// As cargo-mutants names them, without what they are generic over.
+    functions: &'static [&'static str],
+}
+
+const fn excerpt(
+    krate: &'static str,
+    file: &'static str,
+    functions: &'static [&'static str],
+) -> Excerpt {
+    Excerpt {
+        krate,
+        file,
+        functions,
+    }
+}
+
+const EXCERPTS: &[Excerpt] = &[
+    excerpt(
+        "pool-dequeue",
+        "raw.rs",
+        // Sizes, and what batches give. Not the claims and the publishing.
+        &[
+            "check_capacity",
+            "slot",
+            "Ring::capacity",
+            "Ring::len",
+            "Ring::is_empty",
+            "Ring::pop_tail_batch",
+            "Ring::drop",
+            "Ring::fmt",
+            "Batch::next",
+            "Batch::size_hint",
+            "Batch::drop",
+            "Batch::fmt",
+        ],
+    ),
+    excerpt(
+        "pool-chain",
+        "raw.rs",
+        // How big the next ring is, the producer's books, and what is counted. Not the links and who follows them.
+        &[
+            "Owner::pushed",
+            "Owner::judged",
+            "Owner::followed",
+            "Chain::pop_tail_batch",
+            "Chain::collect",
+            "Chain::walk",
+            "Chain::len",
+            "Chain::is_empty",
+            "Chain::look",
+            "Chain::rings",
+            "Chain::capacity",
+            "Chain::fmt",
+            "Watched::next",
+            "fit",
+            "next_capacity",
+            "pushes_per_judgement",
+        ],
+    ),
+    excerpt(
+        "pool-chain",
+        "reclaim.rs",
+        // That there is something to collect. The rest is the collector's, and the models'.
+        &["Domain::collect"],
     ),
 ];
 
@@ -304,6 +383,24 @@ fn path(krate: &str, file: &str) -> String {
     format!("crates/{krate}/src/{file}")
 }
 
+/// What the names of a file's changes look like, to cargo-mutants: the place, then `replace FUNCTION with …` or
+/// `replace … in FUNCTION`.
+fn pattern(krate: &str, file: &str) -> String {
+    let place = format!(r"^{}:\d+:\d+: ", path(krate, file).replace('.', r"\."));
+    let is_its = |excerpt: &&Excerpt| excerpt.krate == krate && excerpt.file == file;
+    let Some(excerpt) = EXCERPTS.iter().find(is_its) else {
+        return place;
+    };
+    // `Type::function` is `Type<T>::function` there, or `<impl Trait for Type<T>>::function`, and what it stands in may
+    // come before.
+    let function = |name: &&str| match name.split_once("::") {
+        Some((kind, name)) => format!(r"(.*::)?(<impl .* for )?{kind}(<.*>)?>?::{name}"),
+        None => (*name).to_owned(),
+    };
+    let functions: Vec<_> = excerpt.functions.iter().map(function).collect();
+    format!("{place}(replace|.* in) ({})( |$)", functions.join("|"))
+}
+
 /// The changes of one crate, which fewer and fewer are left of.
 struct Hunt<'a> {
     krate: &'a str,
@@ -346,6 +443,11 @@ impl Hunt<'_> {
             .args(["--no-times", "--caught", "--unviable"])
             .args(["--colors=never", "--package", self.krate])
             .args(paths.iter().map(|path| format!("--file={path}")))
+            .args(
+                files
+                    .iter()
+                    .map(|file| format!("--re={}", pattern(self.krate, file))),
+            )
             .args(
                 self.features
                     .map(|features| format!("--features={features}")),
@@ -562,6 +664,19 @@ mod tests {
     #[test]
     fn the_files_and_the_tests_are_there() {
         let workspace = Workspace::find().unwrap();
+        for excerpt in EXCERPTS {
+            let dir = &workspace.krate(excerpt.krate).unwrap().dir;
+            let text = workspace::read(&dir.join("src").join(excerpt.file)).unwrap();
+            for function in excerpt.functions {
+                let name = function.rsplit("::").next().unwrap();
+                let there = ["(", "<"].map(|end| text.contains(&format!("fn {name}{end}")));
+                assert!(there != [false; 2], "{}: {function}", excerpt.file);
+            }
+            let is_its = |group: &&Group| {
+                group.krate == excerpt.krate && group.files.contains(&excerpt.file)
+            };
+            assert_eq!(GROUPS.iter().filter(is_its).count(), 1, "{}", excerpt.file);
+        }
         for group in GROUPS {
             let dir = &workspace.krate(group.krate).unwrap().dir;
             for file in group.files {
