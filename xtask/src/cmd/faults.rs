@@ -37,7 +37,11 @@ const FAULTS: &[(&str, &str, &[&str])] = &[
     ("no memory", "pool-core", &["memory", "no_memory"]),
     ("no memory", "pool-chain", &["memory"]),
     ("no memory", "pool-dequeue", &["capacity"]),
-    ("panics", "pool-core", &["panics", "reentry", "budgets"]),
+    (
+        "panics",
+        "pool-core",
+        &["fuses", "panics", "reentry", "budgets"],
+    ),
     ("panics", "pool-chain", &["panics"]),
     ("panics", "pool-dequeue", &["panics"]),
     ("panics", "atomic-value", &["user_code"]),

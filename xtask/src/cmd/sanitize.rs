@@ -49,7 +49,14 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         krate: "pool-core",
-        programs: &["go_pool_test", "threads", "stress", "guards", "panics"],
+        programs: &[
+            "go_pool_test",
+            "threads",
+            "stress",
+            "guards",
+            "panics",
+            "fuses",
+        ],
         leaks: &["forgotten"],
         waits: &["turning_by_themselves"],
     },
