@@ -1,5 +1,6 @@
 //! User code that panics, at its every call: the constructor, the hooks, the clock and the items' destructors, in
-//! each operation that runs them. Nothing is lost, nothing dies twice, and the pool works on.
+//! each operation that runs them. Nothing is lost, nothing dies twice, and the pool works on. `fuses.rs` goes through
+//! all hooks and operations in small pools; here are large ones, and scenes.
 
 #![cfg(not(pool_loom))]
 
@@ -36,8 +37,8 @@ fn populate<F: Fn() -> Item + Sync>(pool: &Pool<Item, F>, ledger: &Ledger, each:
     THREADS * each
 }
 
-/// Whether the pool does its work: keeps, finds, turns.
-fn check_works<F: Fn() -> Item>(pool: &Pool<Item, F>, ledger: &Ledger) {
+/// Whether a pool with thread caches that deep does its work: keeps, finds, turns, and serves its owner fast.
+fn check_works<F: Fn() -> Item>(pool: &Pool<Item, F>, ledger: &Ledger, depth: usize) {
     assert_eq!(ledger.alive(), pool.stats().idle, "lost or doubled");
     let item = ledger.item();
     let number = item.number();
@@ -52,6 +53,11 @@ fn check_works<F: Fn() -> Item>(pool: &Pool<Item, F>, ledger: &Ledger) {
     assert_eq!(ledger.alive(), 1);
     pool.put(fresh);
     assert_eq!((pool.stats().idle, ledger.alive()), (1, 1));
+    // Not from a shard, where a thread that has lost its cache would find it for ever after.
+    let hits = pool.stats().cache_hits;
+    (0..3).for_each(|_| drop(pool.get()));
+    let more = if depth == 0 { 0 } else { 3 };
+    assert_eq!(pool.stats().cache_hits, hits + more, "hits by the cache");
 }
 
 #[test]
@@ -77,7 +83,7 @@ fn constructor() {
                 k as u64 + 1,
                 "a failed call counts as a call"
             );
-            check_works(&pool, &ledger);
+            check_works(&pool, &ledger, shape.depth);
         }
     });
 }
@@ -99,6 +105,9 @@ fn constructor_of_an_owned_guard() {
         "the failed guard holds the pool"
     );
     assert_eq!(**pool.get_owned(), 7);
+    let hits = pool.stats().cache_hits;
+    (0..3).for_each(|_| drop(pool.get_owned()));
+    assert_eq!(pool.stats().cache_hits, hits + 3, "hits by the cache");
 }
 
 #[test]
@@ -122,7 +131,7 @@ fn recycle_hook() {
             }
             // The item goes down with the panic.
             assert_eq!((pool.stats().idle, ledger.dropped()), (ITEMS - 1, 1));
-            check_works(&pool, &ledger);
+            check_works(&pool, &ledger, shape.depth);
         }
     });
 }
@@ -131,8 +140,13 @@ fn recycle_hook() {
 fn recycle_hook_behind_guards() {
     let ledger = Ledger::new();
     let fuse = Arc::new(Fuse::new(0));
+    let shape = Shape {
+        depth: 2,
+        shards: 1,
+    };
     let pool = Arc::new(
-        Pool::builder(ledger.maker())
+        shape
+            .builder(ledger.maker())
             .recycle({
                 let fuse = fuse.clone();
                 move |_| {
@@ -153,7 +167,7 @@ fn recycle_hook_behind_guards() {
         "the owned guard still lets go of the pool"
     );
     assert_eq!(ledger.alive(), 0);
-    check_works(&pool, &ledger);
+    check_works(&pool, &ledger, shape.depth);
 }
 
 /// What to do with a full pool, and what is left in it after.
@@ -200,7 +214,7 @@ fn destructors_in_rotate_and_clear() {
                     assert_eq!(ledger.dropped(), first + second, "{name} {k}");
                     assert_eq!(pool.stats().idle, 0, "{name} {k}");
                     assert!(pool.stats().discards.by(reason) >= 1);
-                    check_works(&pool, &ledger);
+                    check_works(&pool, &ledger, shape.depth);
                 }
             }
         });
@@ -246,7 +260,7 @@ fn discard_hook_in_rotate_and_clear() {
                 assert_eq!(pool.stats().idle, 0, "{name} {k}");
                 fuse.set(0);
                 if name == "rotate" {
-                    check_works(&pool, &ledger);
+                    check_works(&pool, &ledger, shape.depth);
                 }
             }
         }
@@ -325,7 +339,7 @@ fn put_of_what_is_refused() {
         assert!(panics(|| pool.put(ledger.item())));
         assert_eq!(ledger.dropped(), 2);
         assert_eq!(pool.stats().discards.by(DiscardReason::Refused), 2);
-        check_works(&pool, &ledger);
+        check_works(&pool, &ledger, shape.depth);
     });
 }
 
@@ -361,7 +375,7 @@ fn turns_inside_of_take_and_put() {
                 assert_eq!(pool.stats().generation, before + 2);
                 // What was to be put goes down with the panic.
                 assert_eq!(pool.stats().idle, 0);
-                check_works(&pool, &ledger);
+                check_works(&pool, &ledger, shape.depth);
             }
         }
     });
@@ -399,7 +413,7 @@ fn clock() {
             }
             clock.0.set(0);
             assert_eq!((panicked, pool.stats().idle), (2, k - 1));
-            check_works(&pool, &ledger);
+            check_works(&pool, &ledger, shape.depth);
         }
     });
 }
@@ -445,7 +459,7 @@ fn unwinding() {
             assert_eq!(stats.discards.total(), gone);
             drop((pool.get(), pool.get()));
             assert_eq!(pool.stats().idle, 2, "kept again when nobody unwinds");
-            check_works(&pool, &ledger);
+            check_works(&pool, &ledger, shape.depth);
         });
     }
 }
