@@ -215,13 +215,18 @@ fn a_revoked_cache_is_left_to_its_holder() {
 }
 
 /// A thread stopped just anywhere in a loop of takes and puts: within its cache, a sweep passes it over; outside,
-/// the sweep empties its cache.
+/// the sweep empties its cache. Both for turns and for clearing.
+///
+/// What stops it is a signal's handler that does not return. `SIGSTOP` would stop all threads of the process, and then
+/// nobody is left who could turn: no pool is shared by processes. To the others there is no difference but that the
+/// thread still uses its processor, between its turns of yielding.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_owner_inside_its_cache_is_passed_over() {
     let ledger = Ledger::new();
     let pool = Pool::builder(ledger.maker()).rotate_manually().build();
-    let (mut inside, mut outside) = (0, 0);
+    // How often an owner was met inside of its cache, and outside.
+    let mut met = [("clear", 0, 0), ("rotate", 0, 0)];
     let prepare = || {
         // One is always in the cache.
         (0..2).for_each(|_| pool.put(pool.take()));
@@ -232,25 +237,25 @@ fn an_owner_inside_its_cache_is_passed_over() {
         drop((pool.get(), pool.get()));
     };
     trap::signal::while_running(prepare, step, |target| {
-        for round in 0..10_000 {
-            if inside >= 3 && outside >= 3 && round >= 100 {
+        for round in 0..20_000 {
+            let enough = |&(_, inside, outside): &_| inside >= 3 && outside >= 3;
+            if round >= 100 && met.iter().all(enough) {
                 break;
             }
+            let (name, inside, outside) = &mut met[round % 2];
             let held = target.stop();
             let before = pool.stats().idle_in_caches;
-            soon(|| {
-                if round % 2 == 0 {
-                    pool.clear()
-                } else {
-                    pool.rotate()
-                }
+            soon(|| match *name {
+                "clear" => pool.clear(),
+                // The first turn parks what the second takes.
+                _ => (0..2).for_each(|_| pool.rotate()),
             });
-            let after = pool.stats().idle_in_caches;
-            if round % 2 == 0 && before != 0 {
-                if after == before {
-                    inside += 1;
-                } else {
-                    outside += 1;
+            match pool.stats().idle_in_caches {
+                _ if before == 0 => {}
+                0 => *outside += 1,
+                after => {
+                    assert_eq!(after, before, "{name} has half emptied a cache");
+                    *inside += 1;
                 }
             }
             held.release();
@@ -258,10 +263,12 @@ fn an_owner_inside_its_cache_is_passed_over() {
             std::thread::yield_now();
         }
     });
-    assert!(
-        inside > 0 && outside > 0,
-        "{inside} inside, {outside} outside"
-    );
+    for (name, inside, outside) in met {
+        assert!(
+            inside > 0 && outside > 0,
+            "{name}: {inside} inside, {outside} outside"
+        );
+    }
     assert_eq!(ledger.alive(), pool.stats().idle);
     pool.clear();
     assert_eq!((pool.stats().idle, ledger.alive()), (0, 0));
