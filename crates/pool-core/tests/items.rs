@@ -161,8 +161,8 @@ fn of_every_size_by_default() {
 #[test]
 fn huge() {
     const SIZE: usize = 1 << 20;
-    // A debug build copies an item at every call it passes.
-    let stack = if cfg!(debug_assertions) { 128 } else { 64 } * SIZE;
+    // Items are copied at calls that they pass, in a debug build at every one.
+    let stack = if cfg!(debug_assertions) { 64 } else { 32 } * SIZE;
     let work = || {
         for depth in [0, 1, 4] {
             let shape = Shape { depth, shards: 2 };
@@ -198,6 +198,31 @@ fn huge() {
         .unwrap()
         .join()
         .unwrap();
+}
+
+/// The first ring and a cache's first room have eight places each. Neither is made on the stack: there is none for eight
+/// items.
+#[test]
+fn huge_ones_do_not_pass_over_the_stack_together() {
+    const SIZE: usize = 1 << 20;
+    type HugePool = Pool<[u8; SIZE], fn() -> [u8; SIZE]>;
+    // In a frame of its own.
+    #[inline(never)]
+    fn put(pool: &HugePool) {
+        pool.put([2; SIZE]);
+    }
+    // What one item takes in a put, and less than that and a ring.
+    let stack = if cfg!(debug_assertions) { 48 } else { 12 } * SIZE;
+    let work = || {
+        for depth in [0, 8] {
+            let shape = Shape { depth, shards: 1 };
+            let pool: HugePool = shape.pool(|| [1; SIZE]);
+            put(&pool);
+            assert_eq!(pool.stats().idle, 1);
+        }
+    };
+    let thread = thread::Builder::new().stack_size(stack);
+    thread.spawn(work).unwrap().join().unwrap();
 }
 
 /// Items that cannot be sent, in a pool that cannot be either.
