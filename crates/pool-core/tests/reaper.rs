@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Item, Ledger, Planned, elsewhere, panics, scaled};
-use pool_core::pressure::Pressure;
+use pool_core::pressure::{Pressure, PressureSource};
 use pool_core::{
     BuildError, Builder, DiscardReason, ManualClock, Pool, Reaper, relieve, rotate_all, tend,
 };
@@ -623,6 +623,71 @@ fn the_worst_answer_counts_and_a_panic_is_none() {
     panicking.round();
     panicking.round();
     assert_eq!(pool.stats().idle, 100);
+}
+
+/// Everything that a source is asked panics at its k-th call: the round goes on, and the next one is made.
+#[test]
+fn a_source_that_panics_at_any_call() {
+    #[derive(Default)]
+    struct Source {
+        /// Of its pressure, its interval and its file.
+        fuses: [AtomicUsize; 3],
+        is_high: AtomicBool,
+    }
+    impl Source {
+        fn tick(&self, call: usize) {
+            let fuse = &self.fuses[call];
+            let lit = fuse.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+            if lit == Ok(1) {
+                std::panic::panic_any(Planned);
+            }
+        }
+    }
+    impl PressureSource for Source {
+        fn pressure(&self, _ready: bool) -> Pressure {
+            self.tick(0);
+            match self.is_high.load(Ordering::Relaxed) {
+                true => Pressure::High,
+                false => Pressure::None,
+            }
+        }
+        fn interval(&self) -> Option<Duration> {
+            self.tick(1);
+            None
+        }
+        #[cfg(unix)]
+        fn watch(&self) -> Option<pool_core::pressure::Watch<'_>> {
+            self.tick(2);
+            None
+        }
+    }
+    let _alone = alone();
+    assert!(panics(|| std::panic::panic_any(Planned)));
+    let (ledger, clock) = (Ledger::new(), Arc::new(ManualClock::new()));
+    let pool = registered(builder(&ledger, &clock));
+    for call in 0..if cfg!(unix) { 3 } else { 2 } {
+        for k in 1..=5 {
+            let source = Arc::new(Source::default());
+            source.fuses[call].store(k, Ordering::Relaxed);
+            let reaper = Reaper::builder().source(source.clone()).start().unwrap();
+            fill(&pool, &ledger, 10);
+            for round in 0.. {
+                // Once a round at least, and the last file is asked for after it.
+                if source.fuses[call].load(Ordering::Relaxed) == 0 {
+                    break;
+                }
+                assert!(round <= k, "call {call} is not made");
+                reaper.round();
+            }
+            reaper.round();
+            assert_eq!(pool.stats().idle, 10);
+            source.is_high.store(true, Ordering::Relaxed);
+            reaper.round();
+            assert_eq!((pool.stats().idle, ledger.alive()), (0, 0));
+        }
+    }
 }
 
 #[test]
