@@ -1,6 +1,6 @@
-//! Every pair of what the producer and a consumer can do, and of what two consumers can do, at the same time: on an empty
-//! chain, on one whose ring is full so that a push adds another, and on two rings of which one is drained. Small
-//! enough to run under Miri with many seeds, which is what it is for:
+//! Every pair of what the producer and a consumer can do, of what two consumers can do, and of what the owner of a raw
+//! chain and a thief can do, at the same time: on an empty chain, on one whose ring is full so that a push adds another,
+//! and on two rings of which one is drained. Small enough to run under Miri with many seeds, which is what it is for:
 //!
 //! ```text
 //! MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-many-seeds=0..64" \
@@ -13,9 +13,10 @@
 #[path = "common/meeting.rs"]
 mod meeting;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use pool_chain::raw::FIRST_CAPACITY;
+use pool_chain::raw::{Chain, FIRST_CAPACITY};
 use pool_chain::{Consumer, Producer, unbounded, with_limit};
 
 /// How often each number was dropped: two bits for each.
@@ -174,14 +175,22 @@ fn producer_and_consumer() {
             // Room matters to pushes alone, and an empty chain to the first of them. How many rings there are matters
             // to all but those who only hold the chain.
             let holds = matches!(consumer.0, "clone, drop, pop_tail" | "drop");
-            let starts: &[Start] = match producer.0 {
-                "push_head" if holds => &[Start::Empty],
-                "push_head" => &[Start::Empty, Start::Full],
-                "try_push_head twice" => &[Start::AtLimit],
-                "push_head_batch" if holds => &[Start::AtLimit],
-                "push_head_batch" => &[Start::AtLimit, Start::Drained],
-                "drop" => &[Start::One],
+            let starts: &[Start] = match (producer.0, consumer.0) {
+                ("push_head", _) if holds => &[Start::Empty],
+                ("push_head", _) => &[Start::Empty, Start::Full],
+                ("try_push_head twice", "pop_tail") => &[Start::AtLimit, Start::Full],
+                ("try_push_head twice", "pop_tail_batch") => &[Start::AtLimit, Start::Empty],
+                ("push_head_batch", "pop_tail") => &[Start::AtLimit, Start::Empty],
+                ("push_head_batch", "pop_tail_batch") => {
+                    &[Start::AtLimit, Start::Full, Start::Drained]
+                }
+                ("push_head_batch", "pop_tail twice") => &[Start::Drained],
+                ("try_push_head twice" | "push_head_batch", _) => &[Start::AtLimit],
+                ("drop", _) => &[Start::One],
+                ("len", "len") => &[],
                 _ if holds => &[Start::One],
+                // More to look at, and to come to.
+                ("len", _) | (_, "len" | "pop_tail twice") => &[Start::Drained],
                 _ => &[Start::One, Start::Drained],
             };
             for start in starts {
@@ -216,7 +225,9 @@ fn two_consumers() {
     let mut cases = Vec::new();
     for (place, one) in CONSUMER.iter().enumerate() {
         for other in &CONSUMER[place..] {
-            cases.push((one, other, Start::One));
+            if one.0 != "len" || other.0 != "len" {
+                cases.push((one, other, Start::One));
+            }
             // Both may be the one that unlinks the drained ring.
             if one.0.starts_with("pop_tail") && other.0.starts_with("pop_tail") {
                 cases.push((one, other, Start::Drained));
@@ -240,6 +251,93 @@ fn two_consumers() {
         |((one, _), (other, _), start), numbers, ()| {
             close(&book, numbers, || {
                 format!("{one} against {other}, {start:?}")
+            });
+        },
+    );
+}
+
+type OwnerOp = for<'a> fn(&Chain<Value<'a>>, &mut Stock<'a>);
+type ThiefOp = for<'a> fn(&Chain<Value<'a>>);
+
+const OWNER: &[(&str, OwnerOp)] = &[
+    ("detach", |chain, _| {
+        // SAFETY: the side on the left is the only producer.
+        drop(unsafe { chain.detach() });
+    }),
+    ("detach and push_head", |chain, stock| {
+        // SAFETY: as above.
+        let mut detached = unsafe { chain.detach() };
+        // SAFETY: as above.
+        drop(unsafe { chain.push_head(stock[0].take().unwrap()) });
+        drop(detached.next());
+        // What thieves leave.
+        assert!(detached.len() <= FIRST_CAPACITY);
+    }),
+    ("pop_head_batch", |chain, _| {
+        // SAFETY: as above.
+        assert!(unsafe { chain.pop_head_batch(2, drop) } <= 2);
+    }),
+];
+
+const THIEF: &[(&str, ThiefOp)] = &[
+    ("pop_tail", |chain| drop(chain.pop_tail())),
+    ("pop_tail_batch", |chain| {
+        assert!(chain.pop_tail_batch(2, drop) <= 2);
+    }),
+    ("rings and is_empty", |chain| {
+        assert!(chain.rings() <= 2);
+        _ = chain.is_empty();
+    }),
+    ("collect", |chain| chain.collect()),
+];
+
+/// A raw chain at its start, and how many numbers were used up for it.
+fn raw(start: Start, book: &Book) -> (Arc<Chain<Value<'_>>>, u32) {
+    let chain = Arc::new(Chain::new());
+    let push = |number| {
+        // SAFETY: nobody else knows the chain yet.
+        assert!(unsafe { chain.push_head(Value::new(number, book)) }.is_ok());
+    };
+    if start == Start::One {
+        push(0);
+        return (chain, 1);
+    }
+    let numbers = FIRST_CAPACITY as u32 + 1;
+    (0..numbers).for_each(push);
+    // SAFETY: as above.
+    unsafe { chain.pop_head_batch(FIRST_CAPACITY + 1, drop) };
+    push(numbers);
+    (chain, numbers + 1)
+}
+
+#[test]
+fn owner_and_thief() {
+    let mut cases = Vec::new();
+    for owner in OWNER {
+        for thief in THIEF {
+            cases.push((owner, thief, Start::Drained));
+            if owner.0 == "detach" && thief.0.starts_with("pop_tail") {
+                cases.push((owner, thief, Start::One));
+            }
+        }
+    }
+    let book = Book::default();
+    meeting::each(
+        &cases,
+        |(_, _, start)| {
+            let (chain, numbers) = raw(*start, &book);
+            let stock = [numbers, numbers + 1].map(|number| Some(Value::new(number, &book)));
+            ((Arc::clone(&chain), stock, numbers + 2), chain)
+        },
+        |((_, op), _, _), (chain, mut stock, numbers)| {
+            op(&chain, &mut stock);
+            (stock, numbers)
+        },
+        |(_, (_, op), _), chain| op(&chain),
+        |((owner, _), (thief, _), start), (stock, numbers), ()| {
+            drop(stock);
+            close(&book, numbers, || {
+                format!("{owner} against {thief}, {start:?}")
             });
         },
     );
