@@ -736,4 +736,190 @@ mod tests {
         let revoked = mem::offset_of!(LocalCache<Vec<u8>>, revoked);
         assert_eq!((pinned, revoked), (0, 16), "see xtask/src/assembly/gate.rs");
     }
+
+    /// A cache with room for this many items, and as many of them as there is room for.
+    fn filled(capacity: usize) -> LocalCache<usize> {
+        let cache = LocalCache::new();
+        (0..8).for_each(|_| assert!(cache.grow(capacity)));
+        (0..capacity).for_each(|item| assert_eq!(cache.put(item), Ok(())));
+        assert_eq!(cache.put(capacity), Err(capacity));
+        cache
+    }
+
+    fn newest_first(cache: &LocalCache<usize>) -> Vec<usize> {
+        core::iter::from_fn(|| cache.take_parked())
+            .take(1000)
+            .collect()
+    }
+
+    /// A visit while the owner is out.
+    fn swept(cache: &LocalCache<usize>, take: Take) -> Vec<usize> {
+        let sweep = Sweep::new(1);
+        let mut loot = Vec::new();
+        sweep.revoke(cache);
+        let _ = barrier::heavy();
+        assert!(sweep.visit(cache, take, &mut loot));
+        loot.into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn room_doubles_up_to_its_limit() {
+        let cache = LocalCache::<usize>::new();
+        assert_eq!(
+            (cache.capacity(), cache.room(8), cache.room(1000)),
+            (0, 8, FIRST_DEPTH)
+        );
+        assert!(cache.furnish(1000));
+        assert_eq!(
+            (cache.capacity(), cache.room(1000)),
+            (FIRST_DEPTH, FIRST_DEPTH)
+        );
+        assert!(cache.furnish(1), "it has some");
+        assert_eq!(cache.capacity(), FIRST_DEPTH);
+        for capacity in [2 * FIRST_DEPTH, 200, 200] {
+            assert!(cache.grow(200));
+            assert_eq!((cache.capacity(), cache.room(200)), (capacity, capacity));
+        }
+        let small = LocalCache::<usize>::new();
+        assert!(small.grow(3) && small.grow(3));
+        assert_eq!((small.capacity(), small.room(1000)), (3, 3));
+        // What does not fit into memory leaves what is there.
+        assert!(!LocalCache::<usize>::new().widen(usize::MAX));
+        assert!(!small.widen(usize::MAX));
+        assert_eq!(small.capacity(), 3);
+    }
+
+    #[test]
+    fn growth_keeps_what_is_there() {
+        let cache = filled(4);
+        assert!(cache.grow(6));
+        assert_eq!((cache.len(10), cache.len(3)), (4, 3));
+        assert_eq!(cache.put(4), Ok(()));
+        assert!(!cache.is_empty());
+        assert_eq!(newest_first(&cache), [4, 3, 2, 1, 0]);
+        assert!(cache.is_empty());
+        assert_eq!(cache.len(10), 0);
+    }
+
+    #[test]
+    fn the_oldest_spill_and_come_back_on_top() {
+        let cache = filled(8);
+        let mut batch = Batch::new();
+        assert_eq!(cache.spill(3, &mut batch), 0, "none was parked");
+        assert_eq!((batch.len(), cache.len(10)), (3, 5));
+        (8..10).for_each(|item| assert_eq!(cache.put(item), Ok(())));
+        // One place is left.
+        cache.fill(&mut batch);
+        assert_eq!(batch.len(), 2);
+        assert_eq!(newest_first(&cache), [0, 9, 8, 7, 6, 5, 4, 3]);
+        cache.fill(&mut batch);
+        assert_eq!((batch.len(), newest_first(&cache)), (0, vec![2, 1]));
+        // No more than there are, and no more than the batch has room for.
+        let large = filled(Batch::<usize>::CAPACITY + 2);
+        assert_eq!(large.spill(usize::MAX, &mut batch), 0);
+        assert_eq!(batch.len(), Batch::<usize>::CAPACITY);
+        assert_eq!(large.spill(usize::MAX, &mut batch), 0);
+        assert_eq!(large.len(1000), 2);
+        batch.drain().for_each(drop);
+        large.spill(usize::MAX, &mut batch);
+        assert_eq!((batch.len(), large.len(1000)), (2, 0));
+    }
+
+    #[test]
+    fn what_is_parked_is_spilled_first_and_taken_last() {
+        let cache = filled(4);
+        assert_eq!(swept(&cache, Take::Parked), [0; 0], "all is parked now");
+        assert_eq!(cache.take_any(0), None, "parked");
+        assert!(cache.grow(8));
+        (4..6).for_each(|item| assert_eq!(cache.put(item), Ok(())));
+        let mut batch = Batch::new();
+        assert_eq!(cache.spill(3, &mut batch), 3);
+        assert_eq!(cache.spill(2, &mut batch), 1, "and one that was not");
+        assert_eq!(batch.drain().collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(newest_first(&cache), [5]);
+
+        let cache = filled(4);
+        swept(&cache, Take::Parked);
+        // Taken all the same, and one that comes back is not parked.
+        assert_eq!((cache.take_parked(), cache.put(7)), (Some(3), Ok(())));
+        assert_eq!(swept(&cache, Take::Parked), [0, 1, 2]);
+        assert_eq!(newest_first(&cache), [7]);
+    }
+
+    #[test]
+    fn any_is_any_that_is_not_parked() {
+        let cache = filled(2);
+        swept(&cache, Take::Parked);
+        assert!(cache.grow(6) && cache.grow(6));
+        (2..5).for_each(|item| assert_eq!(cache.put(item), Ok(())));
+        assert_eq!(cache.take_any(3), Some(2), "round and round");
+        // The newest has come to its place.
+        assert_eq!(cache.take_any(1), Some(3));
+        assert_eq!(cache.take_any(7), Some(4));
+        assert_eq!(cache.take_any(0), None);
+        assert_eq!(newest_first(&cache), [1, 0]);
+    }
+
+    #[test]
+    fn a_visit_takes_all_or_what_was_parked() {
+        let cache = filled(3);
+        assert_eq!(swept(&cache, Take::All), [0, 1, 2]);
+        assert_eq!(
+            (cache.capacity(), cache.is_empty()),
+            (0, true),
+            "its room went, too"
+        );
+        // Whoever does not hold it has nothing to visit.
+        let mut loot = Vec::new();
+        assert!(Sweep::new(3).visit(&filled(3), Take::All, &mut loot) && loot.is_empty());
+        // Nor while the owner is inside.
+        let cache = filled(3);
+        let sweep = Sweep::new(5);
+        assert!(sweep.revoke(&cache));
+        // ORDERING: Relaxed. One thread.
+        cache.pinned.store(true, Ordering::Relaxed);
+        assert!(!sweep.visit(&cache, Take::All, &mut loot) && loot.is_empty());
+        // ORDERING: as above.
+        cache.pinned.store(false, Ordering::Relaxed);
+        assert!(sweep.visit(&cache, Take::All, &mut loot));
+        assert_eq!(loot.into_iter().flatten().count(), 3);
+    }
+
+    #[test]
+    fn takes_from_below_are_counted_as_long_as_there_is_a_budget() {
+        let cache = filled(3);
+        assert_eq!(
+            (cache.take_parked(), cache.hits()),
+            (Some(2), 0),
+            "granted nothing"
+        );
+        assert!(!cache.renew_budget(), "the first was never granted");
+        assert!(!cache.renew_budget(), "not spent");
+        assert_eq!((cache.take_parked(), cache.hits()), (Some(1), 1));
+        assert_eq!(cache.open_to_take().map(OpenToTake::take), Some(0));
+        assert_eq!((cache.take_parked(), cache.hits()), (None, 2));
+        for _ in 2..BUDGET {
+            assert!(cache.put(1).is_ok() && cache.open_to_take().map(OpenToTake::take).is_some());
+        }
+        assert!(
+            cache.put(1).is_ok() && cache.open_to_take().is_none(),
+            "spent"
+        );
+        assert!(cache.renew_budget());
+        assert_eq!(
+            (cache.take_parked(), cache.hits()),
+            (Some(1), BUDGET as u64 + 1)
+        );
+    }
+
+    #[test]
+    fn places_of_items_with_and_without_a_size() {
+        let mut items = [0u32; 4];
+        let first = items.as_mut_ptr();
+        assert_eq!(above(first, 3), first.wrapping_add(3));
+        assert_eq!((places(first, above(first, 3)), item(first)), (3, first));
+        let first = ptr::dangling_mut::<()>();
+        assert_eq!(places(first, above(first, 3)), 3);
+        assert_eq!(item(above(first, 3)), first);
+    }
 }

@@ -78,3 +78,30 @@ impl Patience {
         true
     }
 }
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_for_all_waits_together() {
+        for (mut patience, limit) in [
+            (Patience::short(), SPINS),
+            (Patience::long(), SPINS + YIELDS),
+        ] {
+            let mut looks = 0;
+            let mut never = || {
+                looks += 1;
+                assert!(looks <= limit + 2, "without an end");
+                false
+            };
+            assert!(!patience.wait_until(&mut never));
+            assert!(!patience.wait_until(&mut never));
+            assert_eq!(looks, limit + 2);
+            assert!(
+                patience.wait_until(|| true),
+                "who is done is not waited for"
+            );
+        }
+    }
+}

@@ -239,3 +239,168 @@ impl<T, F> Pool<T, F> {
 fn millis(time: Duration) -> usize {
     time.as_millis() as usize
 }
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use std::sync::{Arc, Mutex, OnceLock};
+
+    use super::*;
+    use crate::Clock;
+
+    /// A clock that can be put back.
+    struct Hands(Mutex<u64>);
+
+    impl Clock for Hands {
+        fn now(&self) -> Duration {
+            Duration::from_millis(*self.0.lock().unwrap())
+        }
+    }
+
+    /// A pool, and what sets its clock, looks whether it is to turn, and says how long the period lasts.
+    fn timed(period: u64) -> (Arc<Pool<u8>>, impl Fn(u64) -> Option<u128>) {
+        let clock = Arc::new(Hands(Mutex::new(0)));
+        let make: fn() -> u8 = || 0;
+        let pool = Pool::builder(make)
+            .rotate_every(Duration::from_millis(period))
+            .clock(clock.clone())
+            .build();
+        let pool = Arc::new(pool);
+        let ours = pool.clone();
+        let at = move |now| {
+            *clock.0.lock().unwrap() = now;
+            ours.turn_by_time().map(|left| left.as_millis())
+        };
+        (pool, at)
+    }
+
+    #[test]
+    fn periods_end_at_odd_times() {
+        // Never zero, which means that nobody has asked.
+        for (period, now, left) in [
+            (10, 0, 11),
+            (11, 0, 11),
+            (10, 1, 10),
+            (10, 5, 10),
+            (1, 0, 1),
+        ] {
+            let (pool, at) = timed(period);
+            assert_eq!(at(now), Some(left), "{period} at {now}");
+            let end = now + left as u64;
+            assert_eq!((at(end - 1), pool.generation()), (Some(1), 0));
+            at(end);
+            assert_eq!(pool.generation(), 1, "{period} at {now}");
+        }
+    }
+
+    #[test]
+    fn once_a_period_and_twice_when_late() {
+        let (pool, at) = timed(1000);
+        assert_eq!((at(5000), pool.generation()), (Some(1001), 0));
+        assert_eq!((at(6000), pool.generation()), (Some(1), 0));
+        assert_eq!((at(6001), pool.generation()), (Some(1000), 1));
+        // A millisecond before it is a whole period late.
+        assert_eq!((at(8000), pool.generation()), (Some(1001), 2));
+        assert_eq!((at(10_001), pool.generation()), (Some(1000), 4));
+        assert_eq!(
+            (at(20_000), pool.generation()),
+            (Some(1001), 6),
+            "twice and no more"
+        );
+    }
+
+    #[test]
+    fn clocks_may_go_back() {
+        let (pool, at) = timed(1000);
+        assert_eq!(at(10_000), Some(1001));
+        assert_eq!((at(9500), pool.generation()), (Some(1501), 0));
+        assert_eq!((at(9001), pool.generation()), (Some(2000), 0));
+        // By more than a period: it would wait for long.
+        assert_eq!((at(9000), pool.generation()), (Some(1001), 2));
+    }
+
+    #[test]
+    fn only_those_with_a_period_turn_by_time() {
+        let pool = Pool::builder(|| 0).rotate_manually().build();
+        assert_eq!((pool.turn_by_time(), pool.turns_by_time()), (None, 0));
+        assert_eq!(pool.turns_by_operations(usize::MAX), 0);
+    }
+
+    #[test]
+    fn operations_are_counted_anew_after_a_turn() {
+        let pool = Pool::builder(|| 0)
+            .rotate_manually()
+            .rotate_after(10)
+            .build();
+        for (operations, turns) in [(9, 0), (1, 1), (9, 0), (100, 1), (10, 1), (9, 0)] {
+            assert_eq!(pool.turns_by_operations(operations), turns, "{operations}");
+        }
+        pool.turn_if_due(1);
+        assert_eq!(pool.generation(), 1);
+    }
+
+    #[test]
+    fn time_and_operations_turn_twice_at_most() {
+        let clock = Arc::new(Hands(Mutex::new(1)));
+        let pool = Pool::builder(|| 0)
+            .rotate_every(Duration::from_millis(10))
+            .clock(clock.clone())
+            .rotate_after(10)
+            .build();
+        let mut turns = 0;
+        // When it is: by operations, by time, by both, and by both when it is late.
+        for (now, operations, more) in [(1, 9, 0), (2, 1, 1), (12, 1, 1), (24, 9, 2), (100, 10, 2)]
+        {
+            *clock.0.lock().unwrap() = now;
+            pool.turn_if_due(operations);
+            turns += more;
+            assert_eq!(pool.generation(), turns, "at {now}");
+        }
+    }
+
+    #[test]
+    fn what_comes_while_clearing_stays() {
+        static POOL: OnceLock<Pool<u8>> = OnceLock::new();
+        let make: fn() -> u8 = || 0;
+        let pool = POOL.get_or_init(|| {
+            let comes_again = |item: &u8, _| {
+                if let (1, Some(pool)) = (item, POOL.get()) {
+                    pool.put(2);
+                }
+            };
+            let builder = Pool::builder(make).thread_cache(0).rotate_manually();
+            builder.on_discard(comes_again).build()
+        });
+        pool.put(1);
+        pool.clear();
+        assert_eq!((pool.stats().idle, pool.try_take()), (1, Some(2)));
+    }
+
+    #[test]
+    fn clearing_reaches_into_shards_that_are_claimed() {
+        for stuck in [None, Some(0), Some(1), Some(2)] {
+            let pool = Pool::builder(|| 0)
+                .thread_cache(0)
+                .rotate_manually()
+                .build();
+            let mut claims = Vec::new();
+            for number in 0..3 {
+                let (found, mut claim) = pool.shards.claim_any(0, || 3, 0).unwrap();
+                assert_eq!(
+                    (found, claim.push_one(Parity::primary(0), 1)),
+                    (number, Ok(()))
+                );
+                pool.shards.mark(Parity::primary(0), number);
+                claims.push(claim);
+            }
+            drop(claims);
+            let claim = stuck.map(|number| pool.shards.get(number).unwrap().try_claim());
+            pool.clear();
+            let stats = pool.stats();
+            assert_eq!(
+                (stats.idle, stats.discards.by(DiscardReason::Cleared)),
+                (0, 3)
+            );
+            drop(claim);
+        }
+    }
+}

@@ -195,3 +195,107 @@ impl<T> Shards<T> {
         now
     }
 }
+
+#[cfg(all(test, not(pool_loom)))]
+mod tests {
+    use super::*;
+
+    fn primary() -> Parity {
+        Parity::primary(0)
+    }
+
+    /// So many shards, with an item each.
+    fn shards(count: usize) -> Shards<usize> {
+        let shards = Shards::new();
+        let mut claims = Vec::new();
+        for number in 0..count {
+            let (found, mut claim) = shards.claim_any(0, || count, 0).unwrap();
+            assert_eq!(found, number, "a new one while all are claimed");
+            assert_eq!(claim.push_one(primary(), number), Ok(()));
+            shards.mark(primary(), number);
+            claims.push(claim);
+        }
+        assert_eq!(shards.active(), count);
+        assert!(
+            shards.claim_any(0, || count, 0).is_none(),
+            "all are claimed"
+        );
+        drop(claims);
+        shards
+    }
+
+    #[test]
+    fn the_home_shard_comes_last_of_all() {
+        let shards = shards(4);
+        let from = |home| {
+            let candidates = shards.candidates(primary(), home);
+            candidates.take(10).collect::<Vec<_>>()
+        };
+        assert_eq!(shards.occupied(primary()), 0b1111);
+        assert_eq!(from(0), [1, 2, 3, 0]);
+        assert_eq!(from(2), [3, 0, 1, 2]);
+        assert_eq!(from(3), [0, 1, 2, 3]);
+        assert_eq!(from(6), from(2), "there are four");
+        assert_eq!(shards.candidates(Parity::victim(0), 0).next(), None);
+        // One that was emptied is none.
+        assert_eq!(shards.get(3).unwrap().chain(primary()).pop_tail(), Some(3));
+        shards.unmark(primary(), 3);
+        assert_eq!(from(2), [0, 1, 2]);
+        assert_eq!(
+            shards.iter().map(|(number, _)| number).collect::<Vec<_>>(),
+            [0, 1, 2, 3]
+        );
+    }
+
+    #[test]
+    fn a_word_full_of_shards() {
+        let shards = shards(MAX_SHARDS);
+        let home = MAX_SHARDS - 1;
+        let all: Vec<_> = shards.candidates(primary(), home).take(100).collect();
+        assert_eq!(all, (0..MAX_SHARDS).collect::<Vec<_>>());
+        let claims: Vec<_> = shards.iter().map(|(_, shard)| shard.try_claim()).collect();
+        assert!(
+            shards.claim_any(0, || usize::MAX, 0).is_none(),
+            "no more than bits"
+        );
+        drop(claims);
+    }
+
+    #[test]
+    fn claims_go_to_the_home_shard_else_to_a_new_one_else_on() {
+        let shards = shards(3);
+        let claim = |home, limit| shards.claim_any(home, || limit, 0);
+        assert_eq!(claim(1, 3).unwrap().0, 1);
+        assert_eq!(claim(4, 3).unwrap().0, 1, "there are three");
+        let mut held = vec![claim(1, 3)];
+        for number in [2, 0] {
+            let next = claim(1, 3);
+            assert_eq!(next.as_ref().unwrap().0, number);
+            held.push(next);
+        }
+        assert!(claim(1, 3).is_none());
+        assert_eq!(claim(1, 4).unwrap().0, 3);
+        assert_eq!(shards.active(), 4);
+        assert!(Shards::<u8>::new().claim_any(0, || 0, 0).is_none());
+    }
+
+    #[test]
+    fn a_turn_passes_over_what_is_claimed() {
+        let shards = shards(3);
+        let claim = shards.get(1).unwrap().try_claim();
+        for (generation, gone) in [(1, vec![]), (2, vec![0, 2])] {
+            let mut out = Vec::new();
+            shards.turn(generation, |outdated| {
+                out.extend(outdated.into_iter().flatten().flatten())
+            });
+            assert_eq!(out, gone);
+        }
+        assert_eq!(shards.occupied(primary()), 0b10);
+        drop(claim);
+        let mut out = Vec::new();
+        shards.turn(2, |outdated| {
+            out.extend(outdated.into_iter().flatten().flatten())
+        });
+        assert_eq!((out, shards.occupied(primary())), (vec![1], 0));
+    }
+}

@@ -374,7 +374,30 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use crate::batch::Batch;
+    use crate::shard::Parity;
     use crate::{DiscardReason, Pool};
+
+    #[test]
+    fn batches_are_half_of_the_room() {
+        type Small = Pool<u8>;
+        for (room, size) in [(0, 1), (1, 1), (3, 1), (4, 2), (65, 32)] {
+            assert_eq!(Small::batch_size(room), size, "{room}");
+        }
+        assert_eq!(Small::batch_size(usize::MAX), Batch::<u8>::CAPACITY);
+        assert_eq!(Pool::<[u8; 1 << 20]>::batch_size(usize::MAX), 1);
+    }
+
+    #[test]
+    fn threads_have_homes_of_their_own() {
+        let pool = Pool::builder(|| 0).thread_cache(0).max_shards(3).build();
+        let number = crate::thread::lease_place().number().unwrap();
+        assert_eq!(pool.home(), 0, "there is none yet");
+        let claims: Vec<_> = (0..3).map(|_| pool.shards.claim_any(0, || 3, 0)).collect();
+        drop(claims);
+        assert_eq!(pool.home(), number % 3);
+        pool.put(1);
+        assert_eq!(pool.shards.occupied(Parity::primary(0)), 1 << (number % 3));
+    }
 
     #[test]
     fn what_cannot_be_shelved_goes_by_the_rules_although_hooks_panic() {

@@ -7,10 +7,10 @@
 //!
 //! What is left out is what models and `orderings` look after, where a changed program may hang as well as fail, or fail
 //! in some schedules only: the steps by which threads agree (`slot`, `node`, `backend`, `value`, `reader`, `cache`, `shard`,
-//! `shards`, `slow`, `rotation`, `table`, `thread`, `recent`, `pool`, `barrier`), and the reaper's thread and those who wait
-//! (`reaper/mod.rs`, `state.rs`, `waiter.rs`, `env`). Of the other files with such steps the functions in [`EXCERPTS`] are
-//! changed, which have none of their own. `sync` is the models', and in `guard` and the ring's `handle` there is nothing to
-//! change that would build. cargo-mutants changes no `unsafe fn`; what matters in those, models and Miri see.
+//! `shards`, `slow`, `table`, `thread`, `recent`, `pool`, `barrier`), and the reaper's thread and those who wait
+//! (`reaper/mod.rs`, `state.rs`, `waiter.rs`). Of the other files with such steps the functions in [`EXCERPTS`] are changed,
+//! which have none of their own. `sync` is the models', and in `guard` and the ring's `handle` there is nothing to change that
+//! would build. cargo-mutants changes no `unsafe fn`; what matters in those, models and Miri see.
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -147,6 +147,12 @@ const GROUPS: &[Group] = &[
         ],
         &["pressure", "reaper"],
     ),
+    group(
+        "pool-core",
+        "rotation",
+        &["rotation.rs", "env.rs"],
+        &["rotation", "time", "threads", "stopped"],
+    ),
 ];
 
 /// What is changed of a file that holds steps of a protocol, too.
@@ -217,6 +223,27 @@ const EXCERPTS: &[Excerpt] = &[
         "reclaim.rs",
         // That there is something to collect. The rest is the collector's, and the models'.
         &["Domain::collect"],
+    ),
+    excerpt(
+        "pool-core",
+        "env.rs",
+        // How often is looked. The rest is there twice, and one of each is the models'.
+        &["Patience::wait_until"],
+    ),
+    excerpt(
+        "pool-core",
+        "rotation.rs",
+        // When to turn, how often, and what becomes of what comes out. Not the visit to the caches.
+        &[
+            "Pool::rotate",
+            "Pool::set_aside",
+            "Pool::clear",
+            "Pool::turn_if_due",
+            "Pool::turn_by_time",
+            "Pool::turns_by_operations",
+            "Pool::turns_by_time",
+            "millis",
+        ],
     ),
 ];
 
