@@ -173,18 +173,25 @@ pub(crate) fn run_and_tell(
     }
     print!("{}", summary(&results, started.elapsed()));
     print!("{}", tell(&results));
-    if options.no_skips {
-        let incomplete = results.iter().filter(|done| !done.missing.is_empty());
-        let count = incomplete.count();
-        if count > 0 {
-            println!("FAILED: {count} steps lacked a tool, and with --no-skips none may");
-            failed = true;
-        }
+    if let Some(refusal) = refusal(&results, options) {
+        println!("{refusal}");
+        failed = true;
     }
     if failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
+    }
+}
+
+/// Why a run fails in which no step did: what was left out may not be.
+fn refusal(results: &[Done], options: Options) -> Option<String> {
+    let incomplete = results.iter().filter(|done| !done.missing.is_empty());
+    match incomplete.count() {
+        count if options.no_skips && count > 0 => Some(format!(
+            "FAILED: {count} steps lacked a tool, and with --no-skips none may"
+        )),
+        _ => None,
     }
 }
 
@@ -707,6 +714,17 @@ mod tests {
             ),
             "{text}"
         );
+
+        let mut options = Options {
+            keep_going: true,
+            verbose: false,
+            no_skips: false,
+        };
+        assert_eq!(refusal(&results, options), None);
+        options.no_skips = true;
+        let refused = refusal(&results, options).unwrap();
+        assert!(refused.starts_with("FAILED: 2 steps"), "{refused}");
+        assert_eq!(refusal(&results[3..], options), None);
     }
 
     #[test]

@@ -14,6 +14,11 @@ use super::{Function, Place};
 const PINNED: i64 = 0;
 const REVOKED: i64 = 16;
 
+/// No part of a cache that matters lies farther from another than this.
+const FAR: i64 = 256;
+/// A function of a few hundred instructions has a few thousand.
+const STATES: usize = 100_000;
+
 /// How far an owner has come with a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -51,6 +56,11 @@ pub(crate) fn check(function: &Function) -> Found {
     let mut seen = BTreeSet::new();
     let mut ahead = vec![(0, State::default())];
     while let Some((at, mut state)) = ahead.pop() {
+        if seen.len() > STATES {
+            let fault = "has more ways through it than can be followed";
+            found.faults.insert(fault.to_owned());
+            break;
+        }
         if at >= function.code.len() || !seen.insert((at, state.clone())) {
             continue;
         }
@@ -124,15 +134,17 @@ impl State {
         if let Some(access) = &effect.access {
             self.access(access, text, at, found);
         }
-        let copied = effect.copy.map(|Sum { to, from, offset }| {
+        if let Some(Sum { to, from, offset }) = effect.copy {
             let (value, more) = self.value(&from);
-            (to, (value, more + offset))
-        });
-        let overwritten = copied.iter().map(|(to, _)| to).chain(&effect.writes);
-        for register in overwritten {
-            self.registers.retain(|name, _| !is_made_of(name, register));
+            self.forget(&to);
+            // What is counted on would be something else in each turn of a loop.
+            if (more + offset).abs() <= FAR {
+                self.registers.insert(to, (value, more + offset));
+            }
         }
-        self.registers.extend(copied);
+        for register in &effect.writes {
+            self.forget(register);
+        }
         let kept: BTreeSet<Value> = self.registers.values().map(|(value, _)| *value).collect();
         for (value, phase) in &self.phases {
             if *phase != Phase::Looked && !kept.contains(value) {
@@ -143,6 +155,11 @@ impl State {
         }
         self.phases.retain(|value, _| kept.contains(value));
         self.tidy();
+    }
+
+    /// A register gets a value of which nothing is known.
+    fn forget(&mut self, register: &str) {
+        self.registers.retain(|name, _| !is_made_of(name, register));
     }
 
     fn access(&mut self, access: &Access, text: &str, at: usize, found: &mut Found) {
@@ -346,6 +363,18 @@ mod tests {
         fails(
             "movb $1, (%rax); cmpq $0, 16(%rax); xchgq %rax, %rbx; movb $0, (%rax); retq",
             "no register holds the pinned cache",
+        );
+    }
+
+    #[test]
+    fn loops_come_to_an_end() {
+        // A counter, and two addresses that move apart.
+        assert_eq!(
+            passes(
+                "xorl %ecx, %ecx; movq %rax, %rdx; .L1:; movq $0, (%rdx); addq $8, %rdx; addq $1, %rcx; \
+                 cmpq $3, %rcx; jne .L1; movb $1, (%rax); cmpq $0, 16(%rax); movb $0, (%rax); retq"
+            ),
+            1
         );
     }
 
