@@ -354,6 +354,9 @@ fn is_panic(name: &str) -> bool {
 
 /// A mangled name, shortened to the words in it.
 fn readable(name: &str) -> String {
+    if let Some(rest) = name.strip_prefix("_R") {
+        return words(rest).join("::");
+    }
     let Some(rest) = name.strip_prefix("_ZN") else {
         return name.to_owned();
     };
@@ -379,6 +382,44 @@ fn readable(name: &str) -> String {
     } else {
         parts.join("::")
     }
+}
+
+/// The words in a name of the newer kind, which nightly compilers give. The crate that asked for the function stands behind
+/// its path, and is left out.
+fn words(mut rest: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut is_root = false;
+    let past = |text: &'_ str| text.find('_').map_or(text.len(), |at| at + 1);
+    while let Some(tag) = rest.chars().next() {
+        match tag {
+            // A reference back, a number that tells equal names apart, a constant.
+            'B' | 's' | 'K' => rest = &rest[past(rest)..],
+            // And what kind of thing its last word is.
+            'N' => rest = rest.get(2..).unwrap_or_default(),
+            '0'..='9' => {
+                let end = rest.find(|c: char| !c.is_ascii_digit());
+                let (digits, text) = rest.split_at(end.unwrap_or(rest.len()));
+                let text = text.strip_prefix('_').unwrap_or(text);
+                let length = digits.parse().unwrap_or(usize::MAX);
+                let Some(word) = text.get(..length) else {
+                    break;
+                };
+                rest = &text[length..];
+                if is_root && rest.is_empty() && !words.is_empty() {
+                    break;
+                }
+                is_root = false;
+                if !word.is_empty() {
+                    words.push(word);
+                }
+            }
+            _ => {
+                is_root |= tag == 'C';
+                rest = &rest[tag.len_utf8()..];
+            }
+        }
+    }
+    words
 }
 
 #[cfg(test)]
@@ -443,6 +484,12 @@ warm:
         assert_eq!(readable(name), "pool_core::slow::put_inspected");
         assert!(not_taken(name).is_some());
         assert_eq!(readable("memcpy"), "memcpy");
+        let name = "_RNvMNtCs7dUq80xydhy_9pool_core4slowINtNtB4_4pool4PoolINtNtCsbEht8wFNRx7_5alloc3vec3VechEE13put_inspectedB4_";
+        assert!(readable(name).starts_with("pool_core::slow::pool::Pool::"));
+        assert!(not_taken(name).is_some());
+        let name =
+            "_RNvMs2_NtCs7dUq80xydhy_9pool_core4poolINtB5_4PoolhE9take_slowCs2eZPLPHfIIb_8hot_path";
+        assert_eq!(readable(name), "pool_core::pool::Pool::take_slow");
     }
 
     #[test]
