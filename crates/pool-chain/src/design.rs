@@ -154,7 +154,8 @@
 //! - crossbeam-epoch allocates: for each thread at its first pin, and for each flush that has something to hand over.
 //!   Without memory it aborts. That is the one way in which a chain without memory does not just give the value back.
 //! - The deferred function may run after the end of `T`'s lifetime and on any thread. It frees a ring without values (C9).
-//! - In a child after `fork`, a thread of the parent that was pinned stays pinned for ever: chains work, and memory is no longer freed.
+//! - In a child after `fork`, a thread of the parent that was pinned stays pinned for ever: chains work, and memory is no longer freed
+//!   (`tests/fork.rs`).
 //! - In a thread-local's destructor a pin works: crossbeam-epoch registers the thread once more, for that pin.
 //!
 //! Under the model checker the seam is a reclaimer of our own, which frees at the very end of the last guard that is older

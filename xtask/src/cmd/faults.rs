@@ -30,6 +30,7 @@ pub(super) const COMMAND: Command = Command {
 /// What is injected, into which crate, and the test programs that do it.
 const FAULTS: &[(&str, &str, &[&str])] = &[
     ("threads lost in a fork", "pool-core", &["fork"]),
+    ("threads lost in a fork", "pool-chain", &["fork"]),
     ("threads lost in a fork", "atomic-value", &["fork"]),
     ("threads stopped", "pool-core", &["stopped"]),
     ("threads that come and go", "pool-core", &["threads"]),
