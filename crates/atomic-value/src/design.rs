@@ -161,7 +161,7 @@
 //! turned into pointers.
 //!
 //! *Tests only:* that a sweep gives up on a thread that never ends its window. A unit test holds one there, and
-//! `tests/fork.rs` forks while threads load.
+//! `tests/fork.rs` forks while threads load and store, until some were in the middle of it.
 //!
 //! # Why not arc-swap
 //!

@@ -1,64 +1,181 @@
-//! A fork while other threads are in the middle of loads, which never end in the child: the child goes on.
+//! A fork while other threads are in the middle of loads or of a store, which never end in the child: the child goes on.
 #![cfg(all(target_os = "linux", not(miri), not(pool_loom)))]
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use atomic_value::AtomicValue;
 
-static VALUE: AtomicValue<[u64; 4]> = AtomicValue::empty();
+/// One test at a time: a child inherits the locks that other tests' threads hold.
+fn alone() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-/// What the child does; true if all was well.
-fn in_the_child() -> bool {
-    let before = VALUE.load();
-    // Perhaps somebody was loading, and never will be done: this waits a second, and no longer.
-    VALUE.store([2; 4]);
-    let after = VALUE.load();
-    let old = VALUE.update(|old| old.map_or([0; 4], |old| old.map(|number| number + 1)));
-    before.is_some_and(|before| *before == [1; 4])
-        && after.is_some_and(|after| *after == [2; 4])
-        && old.is_some_and(|old| *old == [2; 4])
-        && VALUE.reader().load() == Some(&[3; 4])
+/// Forks. The child does `f`, which says whether a thread was lost where it matters, and ends.
+fn fork(f: impl FnOnce() -> bool) -> libc::pid_t {
+    // SAFETY: the child allocates, which the C library allows after a fork, sleeps, and ends by `_exit`; it takes no
+    // lock that another thread may have held.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: has no requirements. It kills a child that hangs.
+        unsafe { libc::alarm(60) };
+        // The harness would keep what a test says, and end with the child.
+        std::panic::set_hook(Box::new(|info| {
+            let text = format!("in the child: {info}\n");
+            // SAFETY: the text is there.
+            unsafe { libc::write(2, text.as_ptr().cast(), text.len()) };
+        }));
+        let status = catch_unwind(AssertUnwindSafe(f)).map_or(2, i32::from);
+        // SAFETY: ends the process without running anything of ours.
+        unsafe { libc::_exit(status) };
+    }
+    assert!(child > 0, "fork: {}", io::Error::last_os_error());
+    child
+}
+
+/// Waits for a child, and says what it said.
+fn said(child: libc::pid_t) -> bool {
+    let mut status = -1;
+    // SAFETY: a child of ours that has not been waited for, and a place for its status.
+    let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(waited, child);
+    assert!(libc::WIFEXITED(status), "the child was killed: {status}");
+    let status = libc::WEXITSTATUS(status);
+    assert!(status <= 1, "the child went wrong: {status}");
+    status == 1
+}
+
+/// Runs `check` beside a thread that does `step` over and over until the check has ended or failed.
+fn beside(step: impl Fn() + Sync, check: impl FnOnce()) {
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                step();
+            }
+        });
+        let _stop = Stop(&stop);
+        check();
+    });
+}
+
+static LOADED: AtomicValue<[u64; 4]> = AtomicValue::empty();
+
+/// The child of a thread that loads: whether it was lost in the middle of a load, for which the child's store waited. A
+/// store that waits for nobody takes microseconds.
+fn store_in_the_child() -> bool {
+    let before = LOADED.load();
+    let start = Instant::now();
+    // Waits a second, and no longer.
+    LOADED.store([2; 4]);
+    let waited = start.elapsed() >= Duration::from_secs(1);
+    let after = LOADED.load();
+    let old = LOADED.update(|old| old.map_or([0; 4], |old| old.map(|number| number + 1)));
+    assert_eq!(before.as_deref(), Some(&[1; 4]));
+    assert_eq!(after.as_deref(), Some(&[2; 4]));
+    assert_eq!(old.as_deref(), Some(&[2; 4]));
+    assert_eq!(LOADED.reader().load(), Some(&[3; 4]));
+    waited
 }
 
 #[test]
 fn a_forked_child_can_store() {
-    const CHILDREN: usize = 8;
-    let done = AtomicBool::new(false);
-    VALUE.store([1; 4]);
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    assert_eq!(
-                        *VALUE.load().unwrap(),
-                        [1; 4],
-                        "the child's memory is its own"
-                    );
-                }
-            });
-        }
-        let children: Vec<_> = (0..CHILDREN)
-            .map(|_| {
-                // SAFETY: the child allocates, which the C library allows after a fork, sleeps, and ends by `_exit`;
-                // it takes no lock that another thread may have held.
-                let child = unsafe { libc::fork() };
-                if child == 0 {
-                    let status = i32::from(!in_the_child());
-                    // SAFETY: ends the process without running anything of ours.
-                    unsafe { libc::_exit(status) };
-                }
-                assert!(child > 0, "fork: {}", io::Error::last_os_error());
-                child
-            })
-            .collect();
-        for child in children {
-            let mut status = -1;
-            // SAFETY: a child of ours that has not been waited for, and a place for its status.
-            let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
-            done.store(true, Ordering::Relaxed);
-            assert_eq!((waited, status), (child, 0), "the child went wrong");
+    let _alone = alone();
+    LOADED.store([1; 4]);
+    let load = || {
+        let seen = LOADED.load().unwrap();
+        assert_eq!(*seen, [1; 4], "the child's memory is its own");
+    };
+    let mut inside = 0;
+    beside(load, || {
+        // Those of a round wait side by side. One round does, as a rule.
+        for _ in 0..20 {
+            let children: Vec<_> = (0..8).map(|_| fork(store_in_the_child)).collect();
+            inside += children.into_iter().filter(|child| said(*child)).count();
+            if inside > 0 {
+                break;
+            }
         }
     });
-    assert_eq!(*VALUE.load().unwrap(), [1; 4]);
+    assert!(inside > 0, "no child was forked in the middle of a load");
+    assert_eq!(*LOADED.load().unwrap(), [1; 4]);
+}
+
+static STORED: AtomicValue<Item> = AtomicValue::empty();
+static MADE: AtomicUsize = AtomicUsize::new(0);
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// Counted, and with memory of its own, so that the allocator, too, sees it dropped twice.
+struct Item(Box<usize>);
+
+impl Item {
+    fn new() -> Self {
+        Self(Box::new(MADE.fetch_add(1, Ordering::Relaxed) + 1))
+    }
+}
+
+impl Drop for Item {
+    fn drop(&mut self) {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn alive() -> usize {
+    MADE.load(Ordering::Relaxed) - DROPPED.load(Ordering::Relaxed)
+}
+
+/// The child of a thread that stores: whether it was lost in the middle of a store, after the new item came in and before
+/// the old one was dropped.
+fn go_on_in_the_child() -> bool {
+    let made = MADE.load(Ordering::Relaxed);
+    let newest = *STORED.load().unwrap().0;
+    // One is in place. The other, if there is one, was in the lost thread's hands: not yet stored, or just replaced.
+    let lost = alive() - 1;
+    assert!(lost <= 1 && made - newest <= lost);
+    let inside = lost == 1 && newest == made;
+    for _ in 0..10 {
+        STORED.store(Item::new());
+        let guard = STORED.load();
+        let old = STORED.swap(Item::new()).unwrap();
+        assert_eq!(*guard.unwrap().0, *old.0);
+        let old = STORED.update(|_| Item::new()).unwrap();
+        assert_eq!(*old.0 + 1, *STORED.load().unwrap().0);
+    }
+    assert_eq!(alive(), 1 + lost, "the newest, and what was lost");
+    drop(STORED.take());
+    assert_eq!(alive(), lost);
+    inside
+}
+
+#[test]
+fn a_child_of_an_interrupted_store_goes_on() {
+    const ENOUGH: usize = 5;
+    let _alone = alone();
+    STORED.store(Item::new());
+    let mut inside = 0;
+    beside(
+        || STORED.store(Item::new()),
+        || {
+            for _ in 0..2000 {
+                inside += usize::from(said(fork(go_on_in_the_child)));
+                if inside == ENOUGH {
+                    break;
+                }
+            }
+        },
+    );
+    assert_eq!(inside, ENOUGH, "forked in the middle of a store");
+    assert_eq!(alive(), 1);
+    drop(STORED.take());
+    assert_eq!(alive(), 0);
 }
