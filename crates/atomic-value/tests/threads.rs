@@ -142,7 +142,8 @@ fn guards_that_move() {
     assert_eq!(drops.load(Ordering::Relaxed), ROUNDS + 1);
 }
 
-/// Many threads, one after the other and some together: their records are used again, and no value is kept.
+/// Many threads, one after the other and some together: no value is kept. (That their records are used again is seen from
+/// inside, by a test in `src/backend`.)
 #[test]
 fn short_lived_threads() {
     const THREADS: usize = if cfg!(miri) { 20 } else { 2_000 };

@@ -126,3 +126,20 @@ fn a_record_is_taken_over_with_its_debts() {
     drop(guards);
     assert_eq!(Arc::strong_count(&old), 1);
 }
+
+/// Records do not follow the threads ever seen: there are no more than threads at a time.
+#[test]
+fn ten_thousand_threads() {
+    const THREADS: usize = if cfg!(miri) { 100 } else { 10_000 };
+    const AT_A_TIME: usize = 4;
+    let slot = Slot::new(Some(Arc::new(1)));
+    for _ in 0..THREADS / AT_A_TIME {
+        thread::scope(|scope| {
+            let threads = [(); AT_A_TIME].map(|()| scope.spawn(|| drop(slot.load())));
+            // Until they are really gone, and their records given back.
+            threads.map(|thread| thread.join().unwrap());
+        });
+    }
+    // The other tests' threads have some.
+    assert!(record::records().count() < 50);
+}
