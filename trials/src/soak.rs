@@ -1,8 +1,11 @@
 //! Random operations on many threads, with every item counted: what was created was dropped, or is still held.
 //!
-//! A soak is a series of rounds. Each makes a new structure, whose indices start 500 below their wrap, lets threads at
-//! it, drops what is left, and then demands that as many items died as were made, that their numbers add up, and that
-//! none died twice.
+//! A soak is a series of rounds. Each makes a new structure, whose indices, where one can say so, start a little below
+//! their wrap, lets threads at it, drops what is left, and then demands that as many items died as were made, that their
+//! numbers add up, and that none died twice.
+//!
+//! What counts as work is what moved: values that went in, came out or were looked at. An attempt that found nothing, or
+//! no room, is none.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,8 +21,8 @@ use pool_dequeue::try_bounded_at;
 /// How much is enough. Both have to be reached.
 #[derive(Clone, Copy, Debug)]
 pub struct Enough {
-    /// Operations of all threads together.
-    pub operations: u64,
+    /// Values moved by all threads together.
+    pub moved: u64,
     /// Time.
     pub time: Duration,
 }
@@ -27,16 +30,24 @@ pub struct Enough {
 /// What a soak did.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Soaked {
-    /// Operations of all threads together.
-    pub operations: u64,
+    /// Values that went in, came out or were looked at.
+    pub moved: u64,
     /// Items made, each of which was dropped once.
     pub items: u64,
     /// Structures made and dropped.
     pub rounds: u64,
+    /// Of those, how many had indices that are known to have wrapped.
+    pub wrapped: u64,
+}
+
+/// What a round did.
+struct Round {
+    moved: u64,
+    wrapped: bool,
 }
 
 /// A structure, and how a round on it goes.
-type Soak = (&'static str, fn(&Arc<Counts>, u64) -> u64);
+type Soak = (&'static str, fn(&Arc<Counts>, u64) -> Round);
 
 /// What can be soaked.
 pub const SOAKS: &[&str] = &["dequeue", "chain", "pool", "value"];
@@ -48,8 +59,8 @@ const ROUNDS: &[Soak] = &[
     ("value", value),
 ];
 
-/// Operations of a thread in a round.
-const OPERATIONS: u64 = if cfg!(miri) {
+/// Attempts of a thread in a round.
+const ATTEMPTS: u64 = if cfg!(miri) {
     40
 } else if cfg!(debug_assertions) {
     20_000
@@ -77,9 +88,11 @@ pub fn run(what: &str, enough: Enough, mut report: impl FnMut(&Soaked)) -> Soake
     let start = Instant::now();
     let mut reported = start;
     let mut soaked = Soaked::default();
-    while soaked.operations < enough.operations || start.elapsed() < enough.time {
+    while soaked.moved < enough.moved || start.elapsed() < enough.time {
         let counts = Arc::new(Counts::default());
-        soaked.operations += round(&counts, soaked.rounds);
+        let did = round(&counts, soaked.rounds);
+        soaked.moved += did.moved;
+        soaked.wrapped += u64::from(did.wrapped);
         soaked.items += counts.settle();
         soaked.rounds += 1;
         BARKS.fetch_add(1, Ordering::Relaxed);
@@ -237,17 +250,21 @@ fn threads<'scope>(
     }
 }
 
-/// Where indices start.
-const ORIGIN: u32 = 0_u32.wrapping_sub(500);
+/// How far below their wrap a ring's indices start.
+const BELOW: u32 = 500;
 
-/// A thief of a round, who takes one or some until nobody pushes any more and nothing is left.
+/// The same for the rings of a chain, few of which see that many values. A ring that is left for a bigger one was full, and
+/// the smallest has eight slots.
+const BELOW_IN_CHAINS: u32 = 4;
+
+/// A thief of a round, who takes one or some until nobody pushes any more and nothing is left. Says how many it got.
 fn steal<Batch: Iterator<Item = Item>>(
     done: &AtomicBool,
     mut random: Random,
     one: impl Fn() -> Option<Item>,
     some: impl Fn(usize) -> Batch,
 ) -> u64 {
-    let mut operations = 0;
+    let mut stolen = 0;
     loop {
         let last = done.load(Ordering::Acquire);
         let got = if random.below(2) == 0 {
@@ -255,38 +272,39 @@ fn steal<Batch: Iterator<Item = Item>>(
         } else {
             some(8).inspect(Item::check).count()
         };
-        operations += 1 + got as u64;
+        stolen += got as u64;
         if got == 0 {
             if last {
-                return operations;
+                return stolen;
             }
             thread::yield_now();
         }
     }
 }
 
-/// Runs an owner beside thieves, who end after it: operations of all together.
-fn with_thieves(
+/// Runs an owner beside thieves, who end after it: what it did, and what all of them have stolen.
+fn with_thieves<R>(
     round: u64,
     thief: impl Fn(&AtomicBool, Random) -> u64 + Sync,
-    owner: impl FnOnce(Random) -> u64,
-) -> u64 {
-    let (done, operations) = (AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
-        let (done, operations, thief) = (&done, &operations, &thief);
+    owner: impl FnOnce(Random) -> R,
+) -> (R, u64) {
+    let (done, stolen) = (AtomicBool::new(false), AtomicU64::new(0));
+    let did = thread::scope(|scope| {
+        let (done, stolen, thief) = (&done, &stolen, &thief);
         let work = |_, random| {
-            operations.fetch_add(thief(done, random), Ordering::Relaxed);
+            stolen.fetch_add(thief(done, random), Ordering::Relaxed);
         };
         threads(round, work, scope, THREADS);
-        operations.fetch_add(owner(Random(round)), Ordering::Relaxed);
+        let did = owner(Random(round));
         done.store(true, Ordering::Release);
+        did
     });
-    operations.into_inner()
+    (did, stolen.into_inner())
 }
 
-fn dequeue(counts: &Arc<Counts>, round: u64) -> u64 {
+fn dequeue(counts: &Arc<Counts>, round: u64) -> Round {
     let capacity = [1, 2, 7, 64, 500][round as usize % 5];
-    let Ok((mut head, tail)) = try_bounded_at::<Item>(capacity, ORIGIN) else {
+    let Ok((mut head, tail)) = try_bounded_at::<Item>(capacity, 0_u32.wrapping_sub(BELOW)) else {
         panic!("no ring of {capacity}");
     };
     let thief = |done: &_, random| {
@@ -298,29 +316,37 @@ fn dequeue(counts: &Arc<Counts>, round: u64) -> u64 {
             |max| tail.pop_tail_batch(max),
         )
     };
-    let operations = with_thieves(round, thief, |mut random| {
-        let mut count = 0;
-        while count < OPERATIONS {
-            count += 1;
-            match random.below(8) {
-                0..4 => _ = head.push_head(counts.item(count)),
-                4 => count += head.push_head_batch((0..9).map(|n| counts.item(n))) as u64,
-                5 => head.pop_head().iter().for_each(Item::check),
-                6 => count += head.pop_head_batch(3).inspect(Item::check).count() as u64,
-                _ if count % 16 == 0 => thread::yield_now(),
-                _ => {}
-            }
+    let (moved, stolen) = with_thieves(round, thief, |mut random| {
+        let mut moved = 0;
+        for attempt in 0..ATTEMPTS {
+            moved += match random.below(8) {
+                0..4 => usize::from(head.push_head(counts.item(attempt)).is_ok()),
+                4 => head.push_head_batch((0..9).map(|n| counts.item(n))),
+                5 => head.pop_head().iter().inspect(|item| item.check()).count(),
+                6 => head.pop_head_batch(3).inspect(Item::check).count(),
+                _ => {
+                    if attempt % 16 == 0 {
+                        thread::yield_now();
+                    }
+                    0
+                }
+            } as u64;
         }
-        count
+        moved
     });
     // What nobody took is dropped with the ring.
     head.push_head_batch((0..5).map(|n| counts.item(n)));
     drop((head, tail));
-    operations
+    Round {
+        moved: moved + stolen,
+        // The tail has passed so many slots, and the head is never behind it.
+        wrapped: stolen >= u64::from(BELOW),
+    }
 }
 
-fn chain(counts: &Arc<Counts>, round: u64) -> u64 {
-    let (mut head, tail) = pool_chain::unbounded_at::<Item>(ORIGIN);
+fn chain(counts: &Arc<Counts>, round: u64) -> Round {
+    let origin = 0_u32.wrapping_sub(BELOW_IN_CHAINS);
+    let (mut head, tail) = pool_chain::unbounded_at::<Item>(origin);
     let thief = |done: &_, random| {
         let tail = tail.clone();
         steal(
@@ -330,30 +356,44 @@ fn chain(counts: &Arc<Counts>, round: u64) -> u64 {
             |max| tail.pop_tail_batch(max),
         )
     };
-    let operations = with_thieves(round, thief, |mut random| {
-        let mut count = 0;
-        while count < OPERATIONS {
-            count += 1;
-            match random.below(16) {
-                0..8 => head.push_head(counts.item(count)),
+    let ((moved, longest), stolen) = with_thieves(round, thief, |mut random| {
+        let (mut moved, mut longest) = (0, 0);
+        for attempt in 0..ATTEMPTS {
+            moved += match random.below(16) {
+                0..8 => {
+                    head.push_head(counts.item(attempt));
+                    1
+                }
                 8 => {
                     let burst = random.below(300);
-                    count += head.push_head_batch((0..burst).map(|n| counts.item(n))) as u64;
+                    let pushed = head.push_head_batch((0..burst).map(|n| counts.item(n))) as u64;
+                    longest = longest.max(pushed);
+                    pushed
                 }
-                9..12 => head.pop_head().iter().for_each(Item::check),
-                12 => count += head.pop_head_batch(40).inspect(Item::check).count() as u64,
-                13 if count % 64 == 0 => head.shrink(),
-                _ => thread::yield_now(),
-            }
+                9..12 => head.pop_head().iter().inspect(|item| item.check()).count() as u64,
+                12 => head.pop_head_batch(40).inspect(Item::check).count() as u64,
+                choice => {
+                    if choice == 13 && attempt % 64 == 0 {
+                        head.shrink();
+                    } else {
+                        thread::yield_now();
+                    }
+                    0
+                }
+            };
         }
-        count
+        (moved, longest)
     });
     head.push_head_batch((0..100).map(|n| counts.item(n)));
     drop((head, tail));
-    operations
+    Round {
+        moved: moved + stolen,
+        // They all went into one ring, or one was full.
+        wrapped: longest > u64::from(BELOW_IN_CHAINS),
+    }
 }
 
-fn pool(counts: &Arc<Counts>, round: u64) -> u64 {
+fn pool(counts: &Arc<Counts>, round: u64) -> Round {
     let clock = Arc::new(ManualClock::new());
     let maker = counts.clone();
     let mut builder = Pool::builder(move || maker.item(7))
@@ -369,26 +409,45 @@ fn pool(counts: &Arc<Counts>, round: u64) -> u64 {
         builder = builder.max_idle(20);
     }
     let pool = Arc::new(builder.build());
-    let operations = AtomicU64::new(0);
+    let moved = AtomicU64::new(0);
     // Items that go from thread to thread.
     let (give, get): (Vec<SyncSender<Item>>, Vec<_>) =
         (0..THREADS).map(|_| sync_channel::<Item>(64)).unzip();
     let get: Vec<_> = get.into_iter().map(std::sync::Mutex::new).collect();
     thread::scope(|scope| {
-        let (pool, clock, operations, give, get) = (&pool, &clock, &operations, &give, &get);
+        let (pool, clock, moved, give, get) = (&pool, &clock, &moved, &give, &get);
         let work = move |number: usize, mut random: Random| {
             let inbox: &Receiver<Item> = &get[number - 1].lock().expect("mine alone");
             let mut held = Vec::new();
-            let mut count = 0;
-            while count < OPERATIONS {
-                count += 1;
+            // In and out are two.
+            let mut own = 0;
+            for attempt in 0..ATTEMPTS {
+                let before = held.len();
                 match random.below(64) {
-                    0..16 => drop((pool.get(), pool.get())),
-                    16..30 => held.push(pool.take()),
-                    30..44 => held.pop().into_iter().for_each(|item| pool.put(item)),
-                    44..48 => held.extend(pool.try_take()),
-                    48..52 => drop(pool.get_owned()),
-                    52 | 53 => pool.put(counts.item(count)),
+                    0..16 => {
+                        drop((pool.get(), pool.get()));
+                        own += 4;
+                    }
+                    16..30 => {
+                        held.push(pool.take());
+                        own += 1;
+                    }
+                    30..44 => {
+                        held.pop().into_iter().for_each(|item| pool.put(item));
+                        own += (before - held.len()) as u64;
+                    }
+                    44..48 => {
+                        held.extend(pool.try_take());
+                        own += (held.len() - before) as u64;
+                    }
+                    48..52 => {
+                        drop(pool.get_owned());
+                        own += 2;
+                    }
+                    52 | 53 => {
+                        pool.put(counts.item(attempt));
+                        own += 1;
+                    }
                     54..57 => {
                         let to = &give[random.below(THREADS as u64) as usize];
                         if let Some(Err(back)) = held.pop().map(|item| to.try_send(item)) {
@@ -398,7 +457,7 @@ fn pool(counts: &Arc<Counts>, round: u64) -> u64 {
                     57..60 => held.extend(inbox.try_recv()),
                     60 => {
                         let burst: Vec<_> = (0..random.below(100)).map(|_| pool.get()).collect();
-                        count += burst.len() as u64;
+                        own += 2 * burst.len() as u64;
                     }
                     61 if random.below(16) == 0 => pool.rotate(),
                     62 if random.below(64) == 0 => pool.clear(),
@@ -407,7 +466,7 @@ fn pool(counts: &Arc<Counts>, round: u64) -> u64 {
                 held.truncate(100);
             }
             held.iter().for_each(Item::check);
-            operations.fetch_add(count, Ordering::Relaxed);
+            moved.fetch_add(own, Ordering::Relaxed);
         };
         threads(round, work, scope, THREADS);
     });
@@ -420,53 +479,81 @@ fn pool(counts: &Arc<Counts>, round: u64) -> u64 {
         assert_eq!(pool.stats().idle, 0, "two turns without use");
     }
     drop(pool);
-    operations.into_inner()
+    Round {
+        moved: moved.into_inner(),
+        // Its rings' indices start at zero.
+        wrapped: false,
+    }
 }
 
-fn value(counts: &Arc<Counts>, round: u64) -> u64 {
+fn value(counts: &Arc<Counts>, round: u64) -> Round {
     let value = AtomicValue::<Item>::empty();
     let any = AnyValue::empty();
-    let operations = AtomicU64::new(0);
+    let moved = AtomicU64::new(0);
+    /// Looks at what there is, and says how many that were.
+    fn look<S: std::ops::Deref<Target = Item>>(seen: Option<S>) -> usize {
+        seen.iter().inspect(|seen| seen.check()).count()
+    }
     thread::scope(|scope| {
-        let (value, any, operations) = (&value, &any, &operations);
+        let (value, any, moved) = (&value, &any, &moved);
         let work = move |_, mut random: Random| {
             let mut reader = value.reader();
             let mut held = Vec::new();
-            for count in 0..OPERATIONS {
-                match random.below(32) {
-                    0..12 => value.load().iter().for_each(|seen| seen.check()),
-                    12..20 => reader.load().into_iter().for_each(Item::check),
-                    20 => value.store(counts.item(count)),
-                    21 => value
-                        .swap(counts.item(count))
-                        .iter()
-                        .for_each(|old| old.check()),
-                    22 => value.take().iter().for_each(|old| old.check()),
+            let mut own = 0;
+            for count in 0..ATTEMPTS {
+                own += match random.below(32) {
+                    0..12 => look(value.load()),
+                    12..20 => look(reader.load()),
+                    20 => {
+                        value.store(counts.item(count));
+                        1
+                    }
+                    21 => 1 + look(value.swap(counts.item(count))),
+                    22 => look(value.take()),
                     23 => {
                         let seen = value.load_arc();
-                        let _lost = value.compare_and_swap(seen.as_deref(), counts.item(count));
+                        let swapped = value.compare_and_swap(seen.as_deref(), counts.item(count));
+                        look(seen) + usize::from(swapped.is_ok())
                     }
-                    24 => _ = value.update(|old| counts.item(old.map_or(0, |old| old.number + 1))),
-                    25 => held.extend(value.load()),
-                    26 => held.clear(),
-                    27 => reader.release(),
-                    28 => drop(any.store(counts.item(count))),
-                    29 => drop(
-                        any.load::<Item>()
-                            .map(|seen| seen.iter().for_each(|seen| seen.check())),
-                    ),
-                    30 => drop(any.swap(counts.item(count))),
-                    _ => assert!(any.is_empty() || any.store(count).is_err()),
-                }
+                    24 => {
+                        1 + look(
+                            value.update(|old| counts.item(old.map_or(0, |old| old.number + 1))),
+                        )
+                    }
+                    25 => {
+                        let before = held.len();
+                        held.extend(value.load());
+                        held.len() - before
+                    }
+                    26 => {
+                        held.clear();
+                        0
+                    }
+                    27 => {
+                        reader.release();
+                        0
+                    }
+                    28 => usize::from(any.store(counts.item(count)).is_ok()),
+                    29 => any.load::<Item>().map_or(0, look),
+                    30 => usize::from(any.swap(counts.item(count)).is_ok()),
+                    _ => {
+                        assert!(any.is_empty() || any.store(count).is_err());
+                        0
+                    }
+                };
                 if held.len() > 20 {
                     held.iter().for_each(|guard| guard.check());
                     held.clear();
                 }
             }
-            operations.fetch_add(OPERATIONS, Ordering::Relaxed);
+            moved.fetch_add(own as u64, Ordering::Relaxed);
         };
         threads(round, work, scope, THREADS);
     });
     drop((value, any));
-    operations.into_inner()
+    Round {
+        moved: moved.into_inner(),
+        // It has no indices.
+        wrapped: false,
+    }
 }

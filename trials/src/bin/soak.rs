@@ -1,4 +1,4 @@
-//! Soaks one structure for as long as it is told: `soak dequeue SECONDS OPERATIONS`. `cargo xtask faults` runs it.
+//! Soaks one structure for as long as it is told: `soak dequeue SECONDS MOVED`. `cargo xtask faults` runs it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,18 +8,19 @@ use trials::soak::{Enough, SOAKS, run};
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| args.get(at).and_then(|arg| arg.parse::<u64>().ok());
-    let (Some(what), Some(seconds), Some(operations)) = (args.first(), number(1), number(2)) else {
-        eprintln!("usage: soak {} SECONDS OPERATIONS", SOAKS.join("|"));
+    let (Some(what), Some(seconds), Some(moved)) = (args.first(), number(1), number(2)) else {
+        eprintln!("usage: soak {} SECONDS MOVED", SOAKS.join("|"));
         return ExitCode::from(2);
     };
     let enough = Enough {
-        operations,
+        moved,
         time: Duration::from_secs(seconds),
     };
     let show = |soaked: &trials::soak::Soaked| {
         println!(
-            "soak {what}: {} operations in {} rounds, {} items created and dropped",
-            soaked.operations, soaked.rounds, soaked.items
+            "soak {what}: {} values moved in {} rounds, {} of them across the wrap of the indices; {} items created \
+             and dropped",
+            soaked.moved, soaked.rounds, soaked.wrapped, soaked.items
         );
     };
     show(&run(what, enough, show));

@@ -16,12 +16,12 @@ pub(super) const COMMAND: Command = Command {
     usage: "[--deep]",
     about: "kill and stop threads, run out of memory, panic in user code, and soak with every item counted",
     details: "Runs the tests of each crate that inject faults, optimised, and a soak of each structure: random\n\
-        operations of several threads, indices that start near their wrap, and the demand that what was created\n\
-        was dropped, once. The last line says how many cases there were and how many of them failed.",
+        operations of several threads, in ring and chain with indices that start near their wrap, and the demand that\n\
+        what was created was dropped, once. The last line says how many cases there were and how many of them failed.",
     flags: &[Flag {
         name: "--deep",
         value: None,
-        about: "with the long tests, and at least ten minutes and 10^9 operations of soak",
+        about: "with the long tests, and a soak of at least ten minutes and 10^9 values moved",
     }],
     passes_on: false,
     run,
@@ -124,7 +124,7 @@ fn soak(what: &'static str, deep: bool, tally: &Tally) -> Step {
 
 fn soaked(job: &mut Job<'_>, what: &str, deep: bool) -> Result<String, String> {
     job.run(&Invocation::cargo("build --release -p trials --bin soak"))?;
-    // Of four, so in all ten minutes and a thousand million operations, and a little more.
+    // Of four, so in all ten minutes and a thousand million values, and a little more.
     let enough = if deep { "155 260000000" } else { "1 1" };
     let line = format!("run --release -q -p trials --bin soak -- {what} {enough}");
     let invocation = Invocation::cargo(&line);
