@@ -1,11 +1,15 @@
 //! What the standard library offers and the model checker replaces: thread-locals, yields, the number
-//! of CPUs. The atomics' half of this is `sync.rs`.
+//! of CPUs, `Arc` where a model has to see its counts. The atomics' half of this is `sync.rs`.
 
+/// For models to hold pools with.
+#[cfg(pool_loom)]
+pub use imp::Arc as ModelArc;
 pub(crate) use imp::*;
 
 #[cfg(not(pool_loom))]
 mod imp {
     use std::sync::OnceLock;
+    pub(crate) use std::sync::{Arc, Weak};
     pub(crate) use std::thread::yield_now;
     pub(crate) use std::thread_local;
 
@@ -24,7 +28,118 @@ mod imp {
 
 #[cfg(pool_loom)]
 mod imp {
+    use core::ops::Deref;
+    use std::sync;
+
+    use crate::sync::{AtomicUsize, Ordering, fence};
     pub(crate) use crate::sync::{lazy_static, thread_local, yield_now};
+
+    /// The standard library's `Arc`, of whose counts the model checker sees nothing, beside a count that it sees and
+    /// that goes by the same orderings. (loom's own `Arc` has no `Weak`.)
+    ///
+    /// loom changes threads only before an access, so the two counts are one to it.
+    #[derive(Debug)]
+    pub struct Arc<T: ?Sized> {
+        value: sync::Arc<T>,
+        strong: sync::Arc<AtomicUsize>,
+    }
+
+    impl<T> Arc<T> {
+        /// As the standard library's.
+        pub fn new(value: T) -> Self {
+            Self {
+                value: sync::Arc::new(value),
+                strong: sync::Arc::new(AtomicUsize::new(1)),
+            }
+        }
+    }
+
+    impl<T: ?Sized> Arc<T> {
+        pub(crate) fn downgrade(this: &Self) -> Weak<T> {
+            Weak {
+                value: sync::Arc::downgrade(&this.value),
+                strong: this.strong.clone(),
+            }
+        }
+    }
+
+    impl<T: ?Sized> Deref for Arc<T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            &self.value
+        }
+    }
+
+    impl<T: ?Sized> Drop for Arc<T> {
+        fn drop(&mut self) {
+            // ORDERING: Release, pairs with the fence below: what we did to the value comes before its destructor.
+            if self.strong.fetch_sub(1, Ordering::Release) == 1 {
+                // ORDERING: Acquire, pairs with the Release above: what the others did comes before the destructor.
+                fence(Ordering::Acquire);
+            }
+        }
+    }
+
+    /// The standard library's `Weak`, in the same way.
+    pub(crate) struct Weak<T: ?Sized> {
+        value: sync::Weak<T>,
+        strong: sync::Arc<AtomicUsize>,
+    }
+
+    impl<T: ?Sized> Weak<T> {
+        pub(crate) fn upgrade(&self) -> Option<Arc<T>> {
+            // ORDERING: Relaxed. The exchange below decides.
+            let mut count = self.strong.load(Ordering::Relaxed);
+            while count != 0 {
+                // ORDERING: Acquire on success and Relaxed on failure, as the standard library has it.
+                match self.strong.compare_exchange(
+                    count,
+                    count + 1,
+                    Ordering::Acquire,
+                    Ordering::Relaxed,
+                ) {
+                    Ok(_) => {
+                        return Some(Arc {
+                            value: self.value.upgrade().expect("the counts differ"),
+                            strong: self.strong.clone(),
+                        });
+                    }
+                    Err(now) => count = now,
+                }
+            }
+            None
+        }
+
+        pub(crate) fn strong_count(&self) -> usize {
+            // ORDERING: Relaxed, as the standard library has it.
+            self.strong.load(Ordering::Relaxed)
+        }
+
+        pub(crate) fn as_ptr(&self) -> *const T {
+            self.value.as_ptr()
+        }
+
+        /// Forgets the type of the value, which the compiler does only for the standard library's.
+        pub(crate) fn forget_type<U: ?Sized>(
+            self,
+            coerce: impl FnOnce(sync::Weak<T>) -> sync::Weak<U>,
+        ) -> Weak<U> {
+            Weak {
+                value: coerce(self.value),
+                strong: self.strong,
+            }
+        }
+    }
+
+    impl<T: ?Sized> Clone for Weak<T> {
+        fn clone(&self) -> Self {
+            Self {
+                value: self.value.clone(),
+                strong: self.strong.clone(),
+            }
+        }
+    }
 
     /// Fixed, so that executions repeat.
     pub(crate) fn parallelism() -> usize {

@@ -25,8 +25,6 @@ pub mod pressure;
 #[cfg(not(pool_loom))]
 mod reaper;
 mod recent;
-// A list in a `static`, which the model checker's types cannot be; it has no protocol of its own.
-#[cfg(not(pool_loom))]
 mod registry;
 mod rotation;
 mod shard;
@@ -47,7 +45,10 @@ pub use pool::Pool;
 pub use presets::Reusable;
 #[cfg(not(pool_loom))]
 pub use reaper::{Reaper, ReaperBuilder, relieve, tend};
-#[cfg(not(pool_loom))]
 pub use registry::rotate_all;
 pub use stats::{Discarded, Stats};
 pub use usage::{Calibrator, Usage};
+/// The model checker's view of the list of pools.
+#[cfg(pool_loom)]
+#[doc(hidden)]
+pub use {env::ModelArc, registry::finish_model};

@@ -5,25 +5,53 @@
 //! itself on the list could be forgotten, and its items' destructors would then run after what they borrow is
 //! gone.)
 
+#[cfg(not(pool_loom))]
 use core::time::Duration;
-use std::sync::{Arc, Weak};
 
 use atomic_value::AtomicValue;
 
+use crate::env::{Arc, Weak};
 use crate::pool::Pool;
+#[cfg(not(pool_loom))]
 use crate::reaper;
 
-static MEMBERS: AtomicValue<Vec<Member>> = AtomicValue::empty();
+#[cfg(not(pool_loom))]
+fn list() -> &'static AtomicValue<Vec<Member>> {
+    static MEMBERS: AtomicValue<Vec<Member>> = AtomicValue::empty();
+    &MEMBERS
+}
+
+#[cfg(pool_loom)]
+fn list() -> &'static AtomicValue<Vec<Member>> {
+    use core::mem::ManuallyDrop;
+
+    crate::env::lazy_static! {
+        /// Never dropped: a model that has failed loses its statics when its atomics are gone. One that has not
+        /// empties the list, see `finish_model`.
+        static ref MEMBERS: ManuallyDrop<AtomicValue<Vec<Member>>> =
+            ManuallyDrop::new(AtomicValue::empty());
+    }
+    &MEMBERS
+}
+
+/// Empties the list at the end of an execution.
+#[cfg(pool_loom)]
+pub fn finish_model() {
+    drop(list().take());
+}
 
 /// A pool, whatever its items, or several of them.
 pub(crate) trait Tended: Send + Sync {
     /// Turns the generation.
     fn turn(&self);
     /// Drops everything that is idle.
+    #[cfg(not(pool_loom))]
     fn empty(&self);
     /// Does what is due by time; says when there will be more to do, if ever.
+    #[cfg(not(pool_loom))]
     fn tend(&self) -> Option<Duration>;
     /// How many items have been dropped so far.
+    #[cfg(not(pool_loom))]
     fn released(&self) -> u64;
 }
 
@@ -32,14 +60,17 @@ impl<T: Send, F: Send + Sync> Tended for Pool<T, F> {
         self.rotate();
     }
 
+    #[cfg(not(pool_loom))]
     fn empty(&self) {
         self.clear();
     }
 
+    #[cfg(not(pool_loom))]
     fn tend(&self) -> Option<Duration> {
         self.turn_and_decay()
     }
 
+    #[cfg(not(pool_loom))]
     fn released(&self) -> u64 {
         self.released_items()
     }
@@ -75,7 +106,7 @@ impl Member {
 
 /// Adds a pool and forgets those that are gone.
 pub(crate) fn add(member: Member) {
-    MEMBERS.update(|members| {
+    list().update(|members| {
         let others = members.into_iter().flatten();
         // A pool that is gone may have left its address to the new one.
         let mut members: Vec<_> = others
@@ -86,12 +117,13 @@ pub(crate) fn add(member: Member) {
         members
     });
     // Its period may be shorter than the others'.
+    #[cfg(not(pool_loom))]
     reaper::wake();
 }
 
 /// All pools on the list, as of now.
 pub(crate) fn members() -> impl Iterator<Item = Member> {
-    let members = MEMBERS.load_arc();
+    let members = list().load_arc();
     let count = members.as_ref().map_or(0, |members| members.len());
     (0..count).filter_map(move |index| members.as_ref()?.get(index).cloned())
 }
@@ -122,8 +154,16 @@ impl<T: Send + 'static, F: Send + Sync + 'static> Pool<T, F> {
     /// changes nothing.
     ///
     /// Lock-free; takes time in proportion to the number of registered pools.
+    #[cfg(not(pool_loom))]
     pub fn register_shared(self: &Arc<Self>) {
         let weak: Weak<Self> = Arc::downgrade(self);
+        add(Member::Shared(weak));
+    }
+
+    /// The same with the model checker's `Arc`, which no method can be called on.
+    #[cfg(pool_loom)]
+    pub fn register_shared(this: &Arc<Self>) {
+        let weak = Arc::downgrade(this).forget_type(|weak| -> std::sync::Weak<dyn Tended> { weak });
         add(Member::Shared(weak));
     }
 }

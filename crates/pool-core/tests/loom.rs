@@ -1,4 +1,4 @@
-//! Models of the pool's own protocols: the gate of a thread cache, the claim, the turn of a generation.
+//! Models of the pool's own protocols: the gate of a thread cache, the claim, the turn of a generation, the list of pools.
 //!
 //! `RUSTFLAGS="--cfg pool_loom" cargo test -p pool-core --release --features loom --test loom`
 //!
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use loom::cell::UnsafeCell;
 use loom::thread;
-use pool_core::{DiscardReason, Pool, Stats};
+use pool_core::{DiscardReason, ModelArc, Pool, Stats, rotate_all};
 
 /// The bound of every change. The floors are nine tenths of what there is to explore with that.
 const USUAL: usize = 3;
@@ -549,5 +549,125 @@ fn batched_take_against_clear() {
             |pool| pool.clear(),
         );
         (item, stats.idle_in_caches, stats.idle)
+    });
+}
+
+/// A pool that the list of pools may hold. The list exists from here on, before there are threads: loom orders whoever
+/// makes a static before whoever finds it made.
+fn registrable() -> (ModelArc<Pool<Item, Maker>>, Ledger) {
+    rotate_all();
+    let (pool, ledger) = pool(2, 1);
+    let pool = Arc::into_inner(pool).expect("nobody else has it");
+    (ModelArc::new(pool), ledger)
+}
+
+/// Two pools come onto the list at once, and both are on it.
+#[test]
+fn register_against_register() {
+    explore_all(210, &[(1, 1)], || {
+        let (mine, theirs) = (registrable().0, registrable().0);
+        let thread = thread::spawn(move || {
+            Pool::register_shared(&theirs);
+            theirs
+        });
+        Pool::register_shared(&mine);
+        let theirs = thread.join().unwrap();
+        rotate_all();
+        let turns = (mine.stats().generation, theirs.stats().generation);
+        pool_core::finish_model();
+        turns
+    });
+}
+
+/// A pool that comes onto the list while all are turned is turned or is not; one that was there is. The turn sees
+/// all that was done to the pool before.
+#[test]
+fn register_against_rotate_all() {
+    explore_all(40_500, &[(1, 0), (1, 1)], || {
+        let ((old, _), (new, ledger)) = (registrable(), registrable());
+        Pool::register_shared(&old);
+        let thread = thread::spawn(move || {
+            new.put(ledger.item());
+            Pool::register_shared(&new);
+            (new, ledger)
+        });
+        rotate_all();
+        let (new, ledger) = thread.join().unwrap();
+        let turns = (old.stats().generation, new.stats().generation);
+        pool_core::finish_model();
+        drop(new);
+        assert_eq!(ledger.made(), ledger.dropped(), "the pool kept an item");
+        turns
+    });
+}
+
+/// Three at the list: two pools come onto it while all are turned. Each is turned or is not, whatever happens to the
+/// other, and both are on the list. With two preemptions: three cost too much time.
+#[test]
+fn two_registers_against_rotate_all() {
+    explore_within(Some(2), 11_600, &[(0, 0), (0, 1), (1, 0), (1, 1)], || {
+        let (mine, theirs) = (registrable().0, registrable().0);
+        let thread = thread::spawn(move || {
+            Pool::register_shared(&theirs);
+            theirs
+        });
+        let turning = thread::spawn(rotate_all);
+        Pool::register_shared(&mine);
+        let theirs = thread.join().unwrap();
+        turning.join().unwrap();
+        let turns = || (mine.stats().generation, theirs.stats().generation);
+        let before = turns();
+        rotate_all();
+        assert_eq!(turns(), (before.0 + 1, before.1 + 1), "not on the list");
+        pool_core::finish_model();
+        before
+    });
+}
+
+/// The last handle of a pool goes while all pools are turned: the turn finds the pool gone, or keeps it for as long
+/// as it needs it and may then be the one that drops it. What the pool was used for comes before its drop.
+#[test]
+fn rotate_all_against_the_last_drop() {
+    /// Says on which thread it was dropped.
+    struct Witness(Arc<Mutex<Option<thread::ThreadId>>>);
+
+    impl Drop for Witness {
+        fn drop(&mut self) {
+            *self.0.lock().unwrap() = Some(thread::current().id());
+        }
+    }
+
+    // Whether the turn came in time to drop the item, and whether it dropped the pool.
+    explore_all(108, &[(false, false), (true, false), (true, true)], || {
+        rotate_all();
+        let ledger = Ledger::default();
+        let (dropped_by, aged) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+        let (witness, ages) = (Witness(Arc::clone(&dropped_by)), Arc::clone(&aged));
+        let pool = Pool::builder(move || -> Item {
+            let _ = &witness;
+            unreachable!("nothing is taken")
+        });
+        let pool = pool
+            .thread_cache(2)
+            .rotate_manually()
+            .on_discard(move |_: &Item, reason| {
+                ages.fetch_add((reason == DiscardReason::Aged).into(), Ordering::Relaxed);
+            })
+            .build();
+        pool.put(ledger.item());
+        // What is parked goes at the next turn.
+        pool.rotate();
+        let pool = ModelArc::new(pool);
+        Pool::register_shared(&pool);
+        let thread = thread::spawn(move || drop(pool));
+        rotate_all();
+        thread.join().unwrap();
+        pool_core::finish_model();
+        assert_eq!(ledger.made(), ledger.dropped(), "the pool kept an item");
+        let dropped_by = dropped_by.lock().unwrap().expect("the pool is gone");
+        (
+            aged.load(Ordering::Relaxed) == 1,
+            dropped_by == thread::current().id(),
+        )
     });
 }
