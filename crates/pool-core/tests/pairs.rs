@@ -1,5 +1,6 @@
 //! The pairs of what two threads can do to a pool, at the same time, with thread caches and without: on an empty pool, on
-//! one with items in a cache and a shard, and on one with victims, too. A pair has the starts in which it does something
+//! one with items in a cache and a shard, on one with victims, on one that is due to turn and on one with limits; and of
+//! what is done to all pools that are registered, and to one of them. A pair has the starts in which it does something
 //! that it does in no other. Small enough to run under Miri with many seeds, which is what it is for:
 //!
 //! ```text
@@ -16,8 +17,10 @@ mod meeting;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use pool_core::{Pool, PooledOwned};
+use pool_core::pressure::Pressure;
+use pool_core::{Builder, Clock, Pool, PooledOwned, relieve, rotate_all, tend};
 
 /// What was made and what was dropped.
 struct Book {
@@ -107,7 +110,7 @@ const USES: &[(&str, Op)] = &[
         part.pool.get().use_up();
         Some(part)
     }),
-    ("take and put", |part| {
+    (TAKE_AND_PUT, |part| {
         let mut item = part.pool.take();
         item.use_up();
         part.pool.put(part.book.item());
@@ -147,7 +150,11 @@ const SWEEPS: &[(&str, Op)] = &[
         part.pool.clear();
         Some(part)
     }),
-    ("stats", |part| {
+    (PREFILL, |part| {
+        part.pool.prefill(4);
+        Some(part)
+    }),
+    (STATS, |part| {
         // An item on its way may be seen twice.
         assert!(part.pool.stats().idle <= 16);
         Some(part)
@@ -158,28 +165,43 @@ const SWEEPS: &[(&str, Op)] = &[
     }),
 ];
 
+/// Puts more than it takes.
+const TAKE_AND_PUT: &str = "take and put";
 /// Needs a guard.
 const OWNED: &str = "drop of an owned guard";
 /// Costs a thread.
 const EXIT: &str = "exit of a thread";
 /// The last one drops the pool.
 const DROP: &str = "drop of an Arc";
+/// Only looks.
+const STATS: &str = "stats";
+/// Puts, to the shards.
+const PREFILL: &str = "prefill";
 
 /// What a pool is like at the start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Start {
     Empty,
-    /// Two items in the cache of one of the threads and one in a shard; without caches, as many as the shard keeps.
+    /// Items in the cache of one of the threads and in a shard; without caches, as many as the shard keeps.
     Some,
     /// The same a generation ago, and a new one.
     Victims,
+    /// The same as with some, and the next slow operation turns.
+    Due,
+    /// The same as with some, and as many as there may be.
+    AtLimit,
 }
+
+/// A thread cache for nothing, for two items, which move one by one, and for four, which move by twos.
+const NONE: usize = 0;
+const TWO: usize = 2;
+const FOUR: usize = 4;
 
 struct Case {
     left: &'static (&'static str, Op),
     right: &'static (&'static str, Op),
     start: Start,
-    caches: bool,
+    depth: usize,
 }
 
 impl Case {
@@ -192,24 +214,54 @@ impl Case {
             left: (left, _),
             right: (right, _),
             start,
-            caches,
+            depth,
         } = self;
-        format!("{left} against {right}, {start:?}, thread caches: {caches}")
+        format!("{left} against {right}, {start:?}, thread caches of {depth}")
     }
 }
 
-fn pool(case: &Case, book: &'static Book) -> Arc<Items> {
+/// A clock without a lock, which would order what the pool has to order.
+struct Hand(AtomicU32);
+
+impl Clock for Hand {
+    fn now(&self) -> Duration {
+        Duration::from_millis(u64::from(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+fn builder(depth: usize, book: &'static Book) -> Builder<Item, Made> {
     let make: Made = Box::new(|| book.item());
-    let (depth, shards) = if case.caches { (2, 1) } else { (0, 2) };
-    let pool = Pool::builder(make)
+    Pool::builder(make)
         .thread_cache(depth)
-        .max_shards(shards)
+        .max_shards(if depth == NONE { 2 } else { 1 })
         .rotate_manually()
+}
+
+/// A pool that turns by time, on whose clock a second is over.
+fn due_pool(depth: usize, book: &'static Book) -> Items {
+    let clock = Arc::new(Hand(AtomicU32::new(0)));
+    let pool = builder(depth, book)
+        .rotate_every(Duration::from_secs(1))
+        .clock(Arc::clone(&clock) as Arc<dyn Clock>)
         .build();
+    (0..3).for_each(|_| pool.put(book.item()));
+    clock.0.store(1500, Ordering::Relaxed);
+    pool
+}
+
+fn pool(case: &Case, book: &'static Book) -> Arc<Items> {
+    let pool = match case.start {
+        Start::Due => return Arc::new(due_pool(case.depth, book)),
+        Start::AtLimit => builder(case.depth, book)
+            .max_idle(4)
+            .weight(|_| 1)
+            .max_weight(3)
+            .build(),
+        _ => builder(case.depth, book).build(),
+    };
     if case.start != Start::Empty {
-        for _ in 0..3 {
-            pool.put(book.item());
-        }
+        let items = if case.depth == FOUR { 6 } else { 3 };
+        (0..items).for_each(|_| pool.put(book.item()));
     }
     if case.start == Start::Victims {
         pool.rotate();
@@ -254,22 +306,21 @@ fn run(cases: &[Case], book: &'static Book) {
 }
 
 /// A pair with thread caches, and without.
-const BOTH: &[bool] = &[true, false];
-const CACHES: &[bool] = &[true];
+const BOTH: &[usize] = &[TWO, NONE];
 
 /// A pair with this start.
 fn add(
     cases: &mut Vec<Case>,
     (left, right): (&'static (&'static str, Op), &'static (&'static str, Op)),
     start: Start,
-    caches: &[bool],
+    depths: &[usize],
 ) {
-    for &caches in caches {
+    for &depth in depths {
         cases.push(Case {
             left,
             right,
             start,
-            caches,
+            depth,
         });
     }
 }
@@ -280,12 +331,32 @@ fn two_uses() {
     let mut cases = Vec::new();
     for (place, one) in USES.iter().enumerate() {
         for other in &USES[place..] {
-            // The end of a thread concerns those that look at all caches.
+            let pair = (one, other);
+            match (one.0, other.0) {
+                // The end of a thread concerns those that look at all caches, and whoever has its number next.
+                (EXIT, EXIT) | (TAKE_AND_PUT, EXIT) => {
+                    add(&mut cases, pair, Start::Some, &[TWO]);
+                }
+                (_, EXIT) => {}
+                ("get", "get") => add(&mut cases, pair, Start::Due, &[NONE]),
+                (TAKE_AND_PUT, TAKE_AND_PUT) => {
+                    add(&mut cases, pair, Start::Due, &[TWO]);
+                    add(&mut cases, pair, Start::AtLimit, BOTH);
+                    add(&mut cases, pair, Start::Some, &[FOUR]);
+                }
+                ("get", TAKE_AND_PUT) => {
+                    // The side that prepares has the items; the other one comes for them.
+                    add(&mut cases, (other, one), Start::Some, &[FOUR]);
+                }
+                _ => {}
+            }
             if other.0 != EXIT {
-                add(&mut cases, (one, other), Start::Some, BOTH);
+                add(&mut cases, pair, Start::Some, BOTH);
             }
         }
-        add(&mut cases, (one, &USES[0]), Start::Empty, &[false]);
+        if matches!(one.0, "get" | TAKE_AND_PUT | EXIT) {
+            add(&mut cases, (one, &USES[0]), Start::Empty, &[NONE]);
+        }
     }
     run(&cases, &BOOK);
 }
@@ -299,17 +370,31 @@ fn use_and_sweep() {
         for other in SWEEPS {
             let pair = (one, other);
             match (one.0, other.0) {
-                (EXIT, _) => add(&mut cases, pair, Start::Empty, CACHES),
+                (EXIT, PREFILL) | ("try_take" | OWNED, PREFILL) => {}
+                (EXIT, _) => add(&mut cases, pair, Start::Some, &[TWO]),
+                (_, PREFILL) => add(&mut cases, pair, Start::Some, BOTH),
                 // Only these take what is a generation old, or end it.
-                ("get" | "try_take", "rotate" | "clear") => {
-                    add(&mut cases, pair, Start::Some, CACHES);
-                    add(&mut cases, pair, Start::Victims, CACHES);
-                    add(&mut cases, pair, Start::Victims, &[false]);
+                ("get", "rotate" | "clear") => {
+                    add(&mut cases, pair, Start::Some, &[TWO]);
+                    add(&mut cases, pair, Start::Victims, BOTH);
                 }
+                ("try_take", "rotate" | "clear") => {
+                    add(&mut cases, pair, Start::Victims, &[TWO]);
+                }
+                (TAKE_AND_PUT, "rotate" | "clear") => {
+                    add(&mut cases, pair, Start::Some, BOTH);
+                    add(&mut cases, pair, Start::AtLimit, &[TWO]);
+                    // The side that prepares sweeps, and the other one takes two at once.
+                    add(&mut cases, (other, one), Start::Some, &[FOUR]);
+                }
+                (TAKE_AND_PUT, _) => add(&mut cases, pair, Start::Some, BOTH),
+                (_, STATS | DROP) => add(&mut cases, pair, Start::Some, &[TWO]),
                 _ => add(&mut cases, pair, Start::Some, BOTH),
             }
         }
     }
+    // A turn by time and one by hand.
+    add(&mut cases, (&USES[0], &SWEEPS[0]), Start::Due, &[NONE]);
     run(&cases, &BOOK);
 }
 
@@ -319,8 +404,56 @@ fn two_sweeps() {
     let mut cases = Vec::new();
     for (place, one) in SWEEPS.iter().enumerate() {
         for other in &SWEEPS[place..] {
-            add(&mut cases, (one, other), Start::Some, CACHES);
+            let start = match (one.0, other.0) {
+                (STATS, STATS) => continue,
+                ("rotate" | "clear", "rotate" | "clear") => Start::Victims,
+                (PREFILL, PREFILL | DROP) => Start::Empty,
+                _ => Start::Some,
+            };
+            add(&mut cases, (one, other), start, &[TWO]);
         }
     }
     run(&cases, &BOOK);
+}
+
+/// What is done to all registered pools.
+const TO_ALL: &[(&str, fn())] = &[
+    ("rotate_all", rotate_all),
+    ("tend", || _ = tend()),
+    ("relieve", || relieve(Pressure::High)),
+];
+
+/// What is done to the one pool by its one holder, who then goes: a visit may be the last to hold it.
+const TO_ONE: &[(&str, fn(&Arc<Items>))] = &[
+    ("drop of the last Arc", |_| {}),
+    ("get", |pool| pool.get().use_up()),
+    (REGISTER, |pool| pool.register_shared()),
+];
+
+const REGISTER: &str = "register_shared";
+
+#[test]
+fn registry() {
+    static BOOK: Book = Book::new();
+    let mut cases = Vec::new();
+    for all in TO_ALL {
+        for one in TO_ONE {
+            if all.0 == "rotate_all" || one.0 != REGISTER {
+                cases.push((all, one));
+            }
+        }
+    }
+    meeting::each(
+        &cases,
+        |(_, (one, _))| {
+            let pool = Arc::new(due_pool(TWO, &BOOK));
+            if *one != REGISTER {
+                pool.register_shared();
+            }
+            ((), pool)
+        },
+        |((_, all), _), ()| all(),
+        |(_, (_, one)), pool| one(&pool),
+        |((all, _), (one, _)), (), ()| BOOK.close(|| format!("{all} against {one}")),
+    );
 }
