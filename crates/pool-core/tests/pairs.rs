@@ -423,8 +423,10 @@ const TO_ALL: &[(&str, fn())] = &[
     ("relieve", || relieve(Pressure::High)),
 ];
 
+type OneOp = fn(&Arc<Items>);
+
 /// What is done to the one pool by its one holder, who then goes: a visit may be the last to hold it.
-const TO_ONE: &[(&str, fn(&Arc<Items>))] = &[
+const TO_ONE: &[(&str, OneOp)] = &[
     ("drop of the last Arc", |_| {}),
     ("get", |pool| pool.get().use_up()),
     (REGISTER, |pool| pool.register_shared()),
