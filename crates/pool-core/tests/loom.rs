@@ -337,6 +337,27 @@ fn shard_put_against_rotate() {
     });
 }
 
+/// A put that finds a clear in the one shard adds a second. Whoever clears walks over the shards while it comes: first to
+/// empty them, again to free memory, and for the statistics. It sees one or two, and of the second all that was made.
+#[test]
+fn put_adds_a_shard_against_clear() {
+    let outcomes = [(1, 1, 0), (1, 1, 1), (1, 2, 1), (2, 2, 1)];
+    explore(32_000, &outcomes, || {
+        let (pool, ledger) = pool(0, 2);
+        pool.put(ledger.item());
+        let item = ledger.item();
+        let (_, seen, stats) = beside(
+            (pool, ledger),
+            move |pool| pool.put(item),
+            |pool| {
+                pool.clear();
+                pool.stats().shards
+            },
+        );
+        (seen, stats.shards, stats.idle)
+    });
+}
+
 /// S2: a victim's last chance against the turn that drops it.
 #[test]
 fn victim_take_against_rotate() {
