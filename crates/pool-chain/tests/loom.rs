@@ -11,9 +11,10 @@
 //! ```
 //!
 //! The bound of three preemptions: one set (`detach`) is complete at three and not at two, and none grows
-//! at four. Models of two threads that end without a bound have none. The floors are for these bounds.
+//! at four. Models of two threads that end without a bound have none.
 #![cfg(pool_loom)]
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,35 +24,37 @@ use loom::thread;
 use pool_chain::raw::Chain;
 use pool_chain::{Consumer, Producer, begin_model, finish_model, unbounded, with_limit};
 
-/// Runs a model over all schedules, asserts that there were at least `floor` and which outcomes they had.
+use Search::{Bounded, Whole};
+
+/// Which schedules of a model are tried.
+#[derive(Clone, Copy)]
+enum Search {
+    /// All there are.
+    Whole,
+    /// Those with three preemptions, or with as many more as the environment asks for.
+    Bounded,
+}
+
+/// The bound of every change.
+const USUAL: usize = 3;
+
+impl Search {
+    /// The bound, by what the environment asks for. It asks for less than usual where more is to follow: then
+    /// everybody does with that.
+    fn bound(self, asked: Option<usize>) -> Option<usize> {
+        match (self, asked) {
+            (_, Some(shallow)) if shallow < USUAL => Some(shallow),
+            (Self::Whole, _) => None,
+            (Self::Bounded, asked) => Some(asked.unwrap_or(USUAL)),
+        }
+    }
+}
+
+/// Runs a model; asserts which outcomes it had, that no value was lost or dropped twice, and that there were at least
+/// `floor` schedules: about nine in ten of those of the usual bound. With a lower one there is no floor.
 fn explore<O>(
     name: &str,
-    floor: usize,
-    expected: &[O],
-    body: impl Fn() -> O + Send + Sync + 'static,
-) where
-    O: Ord + Clone + Debug + Send + 'static,
-{
-    explore_within(Some(3), name, floor, expected, body);
-}
-
-/// The same over all schedules there are.
-fn explore_all<O>(
-    name: &str,
-    floor: usize,
-    expected: &[O],
-    body: impl Fn() -> O + Send + Sync + 'static,
-) where
-    O: Ord + Clone + Debug + Send + 'static,
-{
-    explore_within(None, name, floor, expected, body);
-}
-
-/// With so many preemptions: fewer if the environment says so, and more if it says more than three. Without a bound, if
-/// the environment does not ask for less than three.
-fn explore_within<O>(
-    preemptions: Option<usize>,
-    name: &str,
+    search: Search,
     floor: usize,
     expected: &[O],
     body: impl Fn() -> O + Send + Sync + 'static,
@@ -66,15 +69,14 @@ fn explore_within<O>(
         builder.max_duration.is_none() && builder.max_permutations.is_none(),
         "unset LOOM_MAX_DURATION and LOOM_MAX_PERMUTATIONS: they hide what was not explored"
     );
-    builder.preemption_bound = match (preemptions, builder.preemption_bound) {
-        (None, asked) => asked.filter(|&bound| bound < 3),
-        (Some(_), Some(deep)) if deep > 3 => Some(deep),
-        (Some(usual), asked) => Some(asked.map_or(usual, |bound| bound.min(usual))),
-    };
+    let bound = search.bound(builder.preemption_bound);
+    builder.preemption_bound = bound;
     builder.check(move || {
         begin_model();
+        LIVES.take();
         let outcome = body();
         finish_model();
+        Lives::settle();
         record.0.lock().unwrap().insert(outcome);
         record.1.fetch_add(1, Ordering::Relaxed);
     });
@@ -89,34 +91,86 @@ fn explore_within<O>(
         expected.iter().cloned().collect::<BTreeSet<_>>(),
         "{name}: the outcomes are not the expected ones"
     );
-    assert!(iterations >= floor, "{name}: only {iterations} schedules");
+    if bound.is_none_or(|bound| bound >= USUAL) {
+        assert!(iterations >= floor, "{name}: only {iterations} schedules");
+    }
+}
+
+std::thread_local! {
+    /// The values of this execution. A model's threads share one thread of the system, and its book-keeping must add
+    /// no edge between them.
+    static LIVES: RefCell<Lives> = RefCell::default();
+}
+
+/// How often each number was made a value, and dropped.
+#[derive(Default)]
+struct Lives {
+    made: [usize; 8],
+    dropped: [usize; 8],
+}
+
+impl Lives {
+    /// Asserts that all values are gone, each once.
+    fn settle() {
+        let Self { made, dropped } = LIVES.take();
+        assert_eq!(
+            dropped, made,
+            "a value was lost, or dropped twice: so often were they dropped, and made"
+        );
+    }
+}
+
+/// A value that counts its drops.
+struct Counted(u8);
+
+impl Counted {
+    fn new(number: u8) -> Self {
+        LIVES.with_borrow_mut(|lives| lives.made[usize::from(number)] += 1);
+        Self(number)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        LIVES.with_borrow_mut(|lives| lives.dropped[usize::from(self.0)] += 1);
+    }
+}
+
+/// The number of a value, which is dropped.
+fn number(value: Option<Counted>) -> Option<u8> {
+    value.map(|value| value.0)
+}
+
+/// The same of many.
+fn numbers(values: impl Iterator<Item = Counted>) -> impl Iterator<Item = u8> {
+    values.map(|value| value.0)
 }
 
 /// A chain with so many values in it, 1, 2, 3 …
-fn filled(values: u8) -> (Producer<u8>, Consumer<u8>) {
+fn filled(values: u8) -> (Producer<Counted>, Consumer<Counted>) {
     let (mut producer, consumer) = unbounded();
     for value in 1..=values {
-        producer.push_head(value);
+        producer.push_head(Counted::new(value));
     }
     (producer, consumer)
 }
 
 /// What is left, from the tail.
-fn rest(consumer: &Consumer<u8>) -> Vec<u8> {
-    std::iter::from_fn(|| consumer.pop_tail()).collect()
+fn rest(consumer: &Consumer<Counted>) -> Vec<u8> {
+    numbers(std::iter::from_fn(|| consumer.pop_tail())).collect()
 }
 
-/// Asserts an untruth. If the model does not panic, loom does not see the crate's atomics.
+/// Asserts an untruth about a link of the chain, the first. If the model does not panic, loom does not see the
+/// chain's own atomics: it sees those of the ring in any case.
 #[test]
-#[should_panic(expected = "the spawned thief won")]
+#[should_panic(expected = "the count came first")]
 fn canary() {
     loom::model(|| {
         begin_model();
-        let (_producer, consumer) = filled(1);
-        let other = consumer.clone();
-        let thief = thread::spawn(move || other.pop_tail().is_some());
-        consumer.pop_tail();
-        assert!(!thief.join().unwrap(), "the spawned thief won");
+        let (mut producer, consumer) = unbounded();
+        let counter = thread::spawn(move || consumer.capacity());
+        producer.push_head(1u8);
+        assert_eq!(counter.join().unwrap(), 2, "the count came first");
     });
 }
 
@@ -128,13 +182,35 @@ fn first_push_against_thief() {
         ((None, Some(1)), None),
         ((Some(1), None), None),
     ];
-    explore_all("first push", 20_000, &expected, || {
+    explore("first push", Whole, 27_000, &expected, || {
         let (mut producer, consumer) = unbounded();
-        let thief = thread::spawn(move || (consumer.pop_tail(), consumer.pop_tail()));
-        producer.push_head(1u8);
+        let thief =
+            thread::spawn(move || (number(consumer.pop_tail()), number(consumer.pop_tail())));
+        producer.push_head(Counted::new(1));
         let stolen = thief.join().unwrap();
-        (stolen, producer.pop_head())
+        (stolen, number(producer.pop_head()))
     });
+}
+
+/// The same with four threads: each of three that count finds no ring, or the first one whole.
+#[test]
+fn first_push_against_three_counters() {
+    let expected = [0, 2].map(|a| [0, 2].map(|b| [0, 2].map(|c| [a, b, c])).concat());
+    explore(
+        "first push, three count",
+        Bounded,
+        150_000,
+        &expected.concat(),
+        || {
+            let (mut producer, consumer) = unbounded();
+            let counters = [(); 3].map(|()| {
+                let consumer = consumer.clone();
+                thread::spawn(move || consumer.capacity())
+            });
+            producer.push_head(Counted::new(1));
+            counters.map(|counter| counter.join().unwrap())
+        },
+    );
 }
 
 /// Growth: the third push links a second ring while a thief drains the first and goes on to it. A thief that
@@ -145,14 +221,30 @@ fn growth_against_thief() {
         ([Some(1), Some(2), None], vec![3]),
         ([Some(1), Some(2), Some(3)], vec![]),
     ];
-    explore("growth", 9000, &expected, || {
+    explore("growth", Bounded, 24_000, &expected, || {
         let (mut producer, consumer) = filled(2);
         let thief = thread::spawn({
             let consumer = consumer.clone();
-            move || [(); 3].map(|()| consumer.pop_tail())
+            move || [(); 3].map(|()| number(consumer.pop_tail()))
         });
-        producer.push_head(3);
+        producer.push_head(Counted::new(3));
         let stolen = thief.join().unwrap();
+        (stolen, rest(&consumer))
+    });
+}
+
+/// The same with two thieves, one value each.
+#[test]
+fn growth_against_two_thieves() {
+    let expected = [([Some(1), Some(2)], vec![3]), ([Some(2), Some(1)], vec![3])];
+    explore("growth, two thieves", Bounded, 90_000, &expected, || {
+        let (mut producer, consumer) = filled(2);
+        let thieves = [(); 2].map(|()| {
+            let consumer = consumer.clone();
+            thread::spawn(move || number(consumer.pop_tail()))
+        });
+        producer.push_head(Counted::new(3));
+        let stolen = thieves.map(|thief| thief.join().unwrap());
         (stolen, rest(&consumer))
     });
 }
@@ -162,15 +254,15 @@ fn growth_against_thief() {
 #[test]
 fn next_is_read_before_the_pop() {
     let expected = [(None, vec![1, 2, 3]), (Some(1), vec![2, 3])];
-    explore("next before pop", 1500, &expected, || {
+    explore("next before pop", Bounded, 4_200, &expected, || {
         let (mut producer, consumer) = filled(1);
-        assert_eq!(consumer.pop_tail(), Some(1));
+        assert_eq!(number(consumer.pop_tail()), Some(1));
         let thief = thread::spawn({
             let consumer = consumer.clone();
-            move || consumer.pop_tail()
+            move || number(consumer.pop_tail())
         });
         for value in 1..=3 {
-            producer.push_head(value);
+            producer.push_head(Counted::new(value));
         }
         let stolen = thief.join().unwrap();
         (stolen, rest(&consumer))
@@ -186,15 +278,15 @@ fn blocked_ring_against_thief() {
         (false, Some(2), Some(1), vec![3, 4]),
         (true, Some(2), Some(1), vec![3, 4]),
     ];
-    explore("blocked", 4000, &expected, || {
+    explore("blocked", Bounded, 10_000, &expected, || {
         let (mut producer, consumer) = filled(2);
         let thief = thread::spawn({
             let consumer = consumer.clone();
-            move || consumer.pop_tail()
+            move || number(consumer.pop_tail())
         });
-        let own = consumer.pop_tail();
-        producer.push_head(3);
-        producer.push_head(4);
+        let own = number(consumer.pop_tail());
+        producer.push_head(Counted::new(3));
+        producer.push_head(Counted::new(4));
         let stolen = thief.join().unwrap();
         let grown = producer.capacity() > 2;
         (grown, own, stolen, rest(&consumer))
@@ -210,14 +302,14 @@ fn never_empty_is_never_seen_empty() {
         ((Some(1), Some(3)), false, Some(2)),
         ((Some(2), Some(3)), false, Some(1)),
     ];
-    explore("never empty", 7000, &expected, || {
+    explore("never empty", Bounded, 18_000, &expected, || {
         let (mut producer, consumer) = filled(2);
         let thief = thread::spawn({
             let consumer = consumer.clone();
-            move || (consumer.is_empty(), consumer.pop_tail())
+            move || (consumer.is_empty(), number(consumer.pop_tail()))
         });
-        producer.push_head(3);
-        let own = (consumer.pop_tail(), consumer.pop_tail());
+        producer.push_head(Counted::new(3));
+        let own = (number(consumer.pop_tail()), number(consumer.pop_tail()));
         let (empty, stolen) = thief.join().unwrap();
         (own, empty, stolen)
     });
@@ -227,17 +319,17 @@ fn never_empty_is_never_seen_empty() {
 #[test]
 fn never_empty_under_an_outer_guard() {
     let expected = [1, 2, 3, 4].map(Some);
-    explore("outer guard", 16_000, &expected, || {
+    explore("outer guard", Bounded, 43_000, &expected, || {
         let chain = loom::sync::Arc::new(Chain::new());
-        let push = |value: u8| {
+        let push = |value| {
             // SAFETY: this thread is the only producer.
-            unsafe { chain.push_head(value) }.unwrap();
+            unsafe { chain.push_head(Counted::new(value)) }.unwrap();
         };
         push(1);
         push(2);
         let thief = thread::spawn({
             let chain = chain.clone();
-            move || chain.pop_tail()
+            move || number(chain.pop_tail())
         });
         chain.pop_tail_batch(1, |_| {
             push(3);
@@ -261,19 +353,19 @@ fn unlinking_from_both_ends() {
         ((Some(3), Some(2), None), (Some(1), None)),
         ((Some(3), Some(2), Some(1)), (None, None)),
     ];
-    explore("both ends", 6000, &expected, || {
+    explore("both ends", Bounded, 16_000, &expected, || {
         let (mut producer, consumer) = filled(3);
         let thief = thread::spawn({
             let consumer = consumer.clone();
-            move || (consumer.pop_tail(), consumer.pop_tail())
+            move || (number(consumer.pop_tail()), number(consumer.pop_tail()))
         });
         let own = (
-            producer.pop_head(),
-            producer.pop_head(),
-            producer.pop_head(),
+            number(producer.pop_head()),
+            number(producer.pop_head()),
+            number(producer.pop_head()),
         );
         let stolen = thief.join().unwrap();
-        assert_eq!(producer.pop_head(), None);
+        assert!(producer.pop_head().is_none());
         (own, stolen)
     });
 }
@@ -286,17 +378,18 @@ fn long_walk_against_thief() {
         ((Some(2), None), [Some(1), None, None]),
         ((Some(2), Some(1)), [None, None, None]),
     ];
-    explore("long walk", 50_000, &expected, || {
+    explore("long walk", Bounded, 130_000, &expected, || {
         let (mut producer, consumer) = filled(7);
         assert_eq!(producer.pop_head_batch(5).count(), 5);
         assert_eq!(producer.capacity(), 2 + 4 + 8, "all three rings are linked");
         let thief = thread::spawn({
             let consumer = consumer.clone();
-            move || [(); 3].map(|()| consumer.pop_tail())
+            move || [(); 3].map(|()| number(consumer.pop_tail()))
         });
-        let own = (producer.pop_head(), producer.pop_head());
+        let own = (number(producer.pop_head()), number(producer.pop_head()));
         let stolen = thief.join().unwrap();
-        assert_eq!((consumer.pop_tail(), consumer.capacity()), (None, 8));
+        assert_eq!(number(consumer.pop_tail()), None);
+        assert_eq!(consumer.capacity(), 8);
         (own, stolen)
     });
 }
@@ -305,14 +398,14 @@ fn long_walk_against_thief() {
 #[test]
 fn limit_against_thief() {
     let expected = [(false, vec![2, 3]), (true, vec![2, 3, 4])];
-    explore("limit", 400, &expected, || {
+    explore("limit", Bounded, 970, &expected, || {
         let (mut producer, consumer) = with_limit(3);
-        assert_eq!(producer.push_head_batch(1..=4), 3);
+        assert_eq!(producer.push_head_batch((1..=4).map(Counted::new)), 3);
         let thief = thread::spawn({
             let consumer = consumer.clone();
-            move || consumer.pop_tail()
+            move || number(consumer.pop_tail())
         });
-        let pushed = producer.try_push_head(4).is_ok();
+        let pushed = producer.try_push_head(Counted::new(4)).is_ok();
         assert_eq!(thief.join().unwrap(), Some(1));
         (pushed, rest(&consumer))
     });
@@ -322,16 +415,16 @@ fn limit_against_thief() {
 #[test]
 fn counting_against_growth() {
     let expected = [(2, 2), (2, 2 + 4), (3, 2 + 4)];
-    explore_all("counting", 900, &expected, || {
+    explore("counting", Whole, 43_000, &expected, || {
         let (mut producer, consumer) = filled(2);
         let counter = thread::spawn(move || (consumer.len(), consumer.capacity()));
-        producer.push_head(3);
+        producer.push_head(Counted::new(3));
         counter.join().unwrap()
     });
-    explore_all("counting from nothing", 900, &[0, 1], || {
+    explore("counting from nothing", Whole, 1_000, &[0, 1], || {
         let (mut producer, consumer) = unbounded();
         let counter = thread::spawn(move || consumer.len());
-        producer.push_head(1);
+        producer.push_head(Counted::new(1));
         counter.join().unwrap()
     });
 }
@@ -340,37 +433,49 @@ fn counting_against_growth() {
 /// ring, but finds the new one there, finds it whole.
 #[test]
 fn counting_against_unlinking() {
-    explore("counting and unlinking", 1500, &[2, 2 + 4, 4], || {
+    explore(
+        "counting and unlinking",
+        Bounded,
+        1_300,
+        &[2, 2 + 4, 4],
+        || {
+            let (mut producer, consumer) = filled(2);
+            let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
+            let counter = thread::spawn({
+                let consumer = consumer.clone();
+                move || consumer.capacity()
+            });
+            producer.push_head(Counted::new(3));
+            let counted = counter.join().unwrap();
+            assert!(numbers(slow.into_iter().flatten()).eq([1, 2]));
+            counted
+        },
+    );
+}
+
+/// A thief unlinks a drained ring, and a third thread meets the ring behind it by the thief's word alone: it finds
+/// it whole.
+#[test]
+fn a_thief_unlinks_for_another() {
+    explore("for another", Bounded, 62_000, &[2, 2 + 4, 4], || {
         let (mut producer, consumer) = filled(2);
-        let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
+        let slow = consumer.pop_tail_batch(1);
         let counter = thread::spawn({
             let consumer = consumer.clone();
             move || consumer.capacity()
         });
-        producer.push_head(3);
-        let counted = counter.join().unwrap();
-        assert!(slow.into_iter().flatten().eq([1, 2]));
-        counted
-    });
-}
-
-/// A thief unlinks a drained ring, and a third thread meets the ring behind it by the thief's word alone: it finds
-/// it whole. Two preemptions are what that takes: the producer's after it has linked the ring, the thief's after the
-/// unlinking. (Three of them, with three threads, make a million schedules and no other outcome.)
-#[test]
-fn a_thief_unlinks_for_another() {
-    explore_within(Some(2), "for another", 15_000, &[2, 2 + 4, 4], || {
-        let (mut producer, consumer) = filled(2);
-        let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
-        let [thief, counter] = [consumer.clone(), consumer.clone()];
-        // Looking for a value unlinks as taking one does, in fewer steps.
-        let thief = thread::spawn(move || thief.is_empty());
-        let counter = thread::spawn(move || counter.capacity());
-        producer.push_head(3);
+        let thief = thread::spawn({
+            let consumer = consumer.clone();
+            // Looking for a value unlinks as taking one does, in fewer steps.
+            move || consumer.is_empty()
+        });
+        // The old ring is full, since nobody has moved the first value out; the second keeps it linked.
+        producer.push_head(Counted::new(3));
+        assert_eq!(number(consumer.pop_tail()), Some(2));
         thief.join().unwrap();
         let counted = counter.join().unwrap();
-        assert!(slow.into_iter().flatten().eq([1, 2]));
-        assert!(rest(&consumer).into_iter().eq([3]));
+        assert!(numbers(slow).eq([1]));
+        assert_eq!(rest(&consumer), [3]);
         counted
     });
 }
@@ -380,16 +485,17 @@ fn a_thief_unlinks_for_another() {
 #[test]
 fn producer_unlinks_against_thief() {
     let expected = [(None, vec![3]), (Some(3), vec![])];
-    explore("producer unlinks", 3000, &expected, || {
+    explore("producer unlinks", Bounded, 14_000, &expected, || {
         let (mut producer, consumer) = filled(2);
         let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
         let thief = thread::spawn({
             let consumer = consumer.clone();
-            move || consumer.pop_tail()
+            move || number(consumer.pop_tail())
         });
-        producer.push_head(3);
+        producer.push_head(Counted::new(3));
+        // The values go before the thief is gone, and the ring's last holds with them.
+        assert!(numbers(slow.into_iter().flatten()).eq([1, 2]));
         let stolen = thief.join().unwrap();
-        assert!(slow.into_iter().flatten().eq([1, 2]));
         (stolen, rest(&consumer))
     });
 }
@@ -403,13 +509,13 @@ fn two_thieves_unlink() {
         ((Some(3), Some(2)), [Some(1), None], vec![]),
         ((Some(3), Some(2)), [None, Some(1)], vec![]),
     ];
-    explore("two thieves", 16_000, &expected, || {
+    explore("two thieves", Bounded, 43_000, &expected, || {
         let (mut producer, consumer) = filled(3);
         let thieves = [(); 2].map(|()| {
             let consumer = consumer.clone();
-            thread::spawn(move || consumer.pop_tail())
+            thread::spawn(move || number(consumer.pop_tail()))
         });
-        let own = (producer.pop_head(), producer.pop_head());
+        let own = (number(producer.pop_head()), number(producer.pop_head()));
         let stolen = thieves.map(|thief| thief.join().unwrap());
         (own, stolen, rest(&consumer))
     });
@@ -435,23 +541,23 @@ fn detach_against_thief() {
         (vec![1, 2], (Some(3), Some(4)), None),
         (vec![1], (Some(2), Some(3)), Some(4)),
     ];
-    explore("detach", 40_000, &expected, || {
+    explore("detach", Bounded, 100_000, &expected, || {
         let chain = loom::sync::Arc::new(Chain::new());
-        for value in 1..=3u8 {
+        for value in 1..=3 {
             // SAFETY: this thread is the only producer.
-            unsafe { chain.push_head(value) }.unwrap();
+            unsafe { chain.push_head(Counted::new(value)) }.unwrap();
         }
         let thief = thread::spawn({
             let chain = chain.clone();
-            move || (chain.pop_tail(), chain.pop_tail())
+            move || (number(chain.pop_tail()), number(chain.pop_tail()))
         });
         // SAFETY: as above.
         let detached = unsafe { chain.detach() };
         // SAFETY: as above.
-        unsafe { chain.push_head(4) }.unwrap();
-        let old: Vec<_> = detached.collect();
+        unsafe { chain.push_head(Counted::new(4)) }.unwrap();
+        let old: Vec<_> = numbers(detached).collect();
         let stolen = thief.join().unwrap();
-        (old, stolen, chain.pop_tail())
+        (old, stolen, number(chain.pop_tail()))
     });
 }
 
@@ -460,21 +566,65 @@ fn detach_against_thief() {
 #[test]
 fn detach_against_unlinking() {
     let expected = [(vec![], Some(3)), (vec![3], None)];
-    explore("detach and unlink", 600, &expected, || {
+    explore("detach and unlink", Bounded, 1_600, &expected, || {
         let chain = loom::sync::Arc::new(Chain::new());
-        for value in 1..=3u8 {
+        for value in 1..=3 {
             // SAFETY: this thread is the only producer.
-            unsafe { chain.push_head(value) }.unwrap();
+            unsafe { chain.push_head(Counted::new(value)) }.unwrap();
         }
-        assert_eq!((chain.pop_tail(), chain.pop_tail()), (Some(1), Some(2)));
+        let first = (number(chain.pop_tail()), number(chain.pop_tail()));
+        assert_eq!(first, (Some(1), Some(2)));
         assert_eq!(chain.rings(), 2, "the first is drained, and still linked");
         let thief = thread::spawn({
             let chain = chain.clone();
-            move || chain.pop_tail()
+            move || number(chain.pop_tail())
         });
         // SAFETY: as above.
-        let old: Vec<_> = unsafe { chain.detach() }.collect();
+        let old: Vec<_> = numbers(unsafe { chain.detach() }).collect();
         (old, thief.join().unwrap())
+    });
+}
+
+/// A detached list is dropped unread while a thief is inside: what the thief does not get is dropped there, once.
+#[test]
+fn a_detached_list_is_dropped_against_thief() {
+    let expected = [
+        (None, None),
+        (Some(1), None),
+        (Some(2), None),
+        (Some(3), None),
+        (Some(1), Some(2)),
+        (Some(1), Some(3)),
+        (Some(2), Some(3)),
+    ];
+    explore("detached and dropped", Bounded, 13_000, &expected, || {
+        let chain = loom::sync::Arc::new(Chain::new());
+        for value in 1..=3 {
+            // SAFETY: this thread is the only producer.
+            unsafe { chain.push_head(Counted::new(value)) }.unwrap();
+        }
+        let thief = thread::spawn({
+            let chain = chain.clone();
+            move || (number(chain.pop_tail()), number(chain.pop_tail()))
+        });
+        // SAFETY: as above.
+        drop(unsafe { chain.detach() });
+        thief.join().unwrap()
+    });
+}
+
+/// Both ends are dropped at once with values in two rings: the last drops what is left, each value once.
+#[test]
+fn the_last_handle_drops_what_is_left() {
+    explore("last handle", Whole, 4, &[false, true], || {
+        let (producer, consumer) = filled(4);
+        let thief = thread::spawn(move || {
+            assert_eq!(number(consumer.pop_tail()), Some(1));
+        });
+        drop(producer);
+        let before = LIVES.with_borrow(|lives| lives.dropped[4] == 0);
+        thief.join().unwrap();
+        before
     });
 }
 
@@ -485,17 +635,17 @@ fn shrink_against_thief() {
         ((Some(5), None), vec![6], 2),
         ((Some(5), Some(6)), vec![], 2),
     ];
-    explore("shrink", 6000, &expected, || {
+    explore("shrink", Bounded, 14_000, &expected, || {
         let (mut producer, consumer) = filled(4);
         let four = (rest(&consumer).len(), producer.capacity());
         assert_eq!(four, (4, 4), "one ring of four, empty");
-        producer.push_head(5);
+        producer.push_head(Counted::new(5));
         let thief = thread::spawn({
             let consumer = consumer.clone();
-            move || (consumer.pop_tail(), consumer.pop_tail())
+            move || (number(consumer.pop_tail()), number(consumer.pop_tail()))
         });
         producer.shrink();
-        producer.push_head(6);
+        producer.push_head(Counted::new(6));
         let stolen = thief.join().unwrap();
         (stolen, rest(&consumer), producer.capacity())
     });
@@ -509,15 +659,15 @@ fn batch_outlives_its_ring() {
         (vec![1], vec![3], vec![2]),
         (vec![2], vec![3], vec![1]),
     ];
-    explore("batch", 2500, &expected, || {
+    explore("batch", Bounded, 6_500, &expected, || {
         let (mut producer, consumer) = filled(3);
         let thief = thread::spawn({
             let consumer = consumer.clone();
-            move || consumer.pop_tail_batch(2).collect::<Vec<_>>()
+            move || numbers(consumer.pop_tail_batch(2)).collect::<Vec<_>>()
         });
         let own = consumer.pop_tail_batch(1);
-        let newest = producer.pop_head_batch(2).collect::<Vec<_>>();
-        let own: Vec<_> = own.collect();
+        let newest = numbers(producer.pop_head_batch(2)).collect::<Vec<_>>();
+        let own: Vec<_> = numbers(own).collect();
         (own, newest, thief.join().unwrap())
     });
 }
@@ -527,10 +677,10 @@ fn batch_outlives_its_ring() {
 #[test]
 fn head_batch_outlives_its_ring() {
     let expected = [(vec![3, 2, 1], None), (vec![3, 2], Some(1))];
-    explore_all("head batch", 20_000, &expected, || {
+    explore("head batch", Whole, 27_000, &expected, || {
         let (mut producer, consumer) = filled(3);
-        let thief = thread::spawn(move || consumer.pop_tail());
-        let newest = producer.pop_head_batch(3).collect::<Vec<_>>();
+        let thief = thread::spawn(move || number(consumer.pop_tail()));
+        let newest = numbers(producer.pop_head_batch(3)).collect::<Vec<_>>();
         (newest, thief.join().unwrap())
     });
 }
