@@ -14,7 +14,7 @@ use crate::step::Invocation;
 use crate::suite::{self, Ended, Program, Test};
 use crate::tools;
 use crate::workspace::Workspace;
-use bugs::{BUGS, Bug, Check, Tool};
+use bugs::{BUGS, Bug, Check, Tool, Witness};
 
 /// A check that takes longer has not noticed anything.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -45,7 +45,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<String, String> {
     tree.write(&place.copy)?;
     let mut asked = HashSet::new();
     for bug in BUGS {
-        for check in bug.checks {
+        for Witness { check, .. } in bug.checks {
             if !asked.insert((bug.krate, *check)) {
                 continue;
             }
@@ -68,24 +68,65 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<String, String> {
         let verdicts = bug
             .checks
             .iter()
-            .map(|check| Ok((*check, place.ask(job, bug.krate, *check)?)))
+            .map(|witness| place.ask(job, bug.krate, witness.check))
             .collect::<Result<Vec<_>, String>>()?;
-        rows.push((bug.name, verdicts));
+        rows.push(Row { bug, verdicts });
     }
     tree.write(&place.copy)?;
 
     job.say(&table(&rows));
-    let caught = |(_, verdicts): &&(&str, Vec<(Check, Verdict)>)| {
-        verdicts
-            .iter()
-            .any(|(_, verdict)| matches!(verdict, Verdict::Caught(_)))
-    };
-    let count = rows.iter().filter(caught).count();
-    let told = format!("self-test: {} bugs, {count} caught", rows.len());
-    if count == rows.len() {
+    let surprises: Vec<String> = rows.iter().flat_map(Row::surprises).collect();
+    let caught = rows.iter().filter(|row| row.caught()).count();
+    let told = format!("self-test: {} bugs, {caught} caught", rows.len());
+    if caught == rows.len() && surprises.is_empty() {
         Ok(told)
     } else {
-        Err(told)
+        job.say(&surprises.join("\n"));
+        Err(format!("{told}; {} surprises", surprises.len()))
+    }
+}
+
+/// A bug, and what its checks said, in their order.
+struct Row<'a> {
+    bug: &'a Bug,
+    verdicts: Vec<Verdict>,
+}
+
+impl Row<'_> {
+    fn witnesses(&self) -> impl Iterator<Item = (&Witness, &Verdict)> {
+        self.bug.checks.iter().zip(&self.verdicts)
+    }
+
+    /// Whether one of those noticed it that are known to, and as they are known to.
+    fn caught(&self) -> bool {
+        self.witnesses().any(|(witness, verdict)| {
+            matches!((witness.says, verdict), (Some(known), Verdict::Caught(how)) if known == how)
+        })
+    }
+
+    /// What the checks said otherwise than they are known to. A search that became shorter, or a program that broke
+    /// down, would pass for a catch if any failure did.
+    fn surprises(&self) -> Vec<String> {
+        self.witnesses()
+            .filter_map(|(witness, verdict)| {
+                let said = match verdict {
+                    Verdict::Caught(how) => Some(how.as_str()),
+                    Verdict::Missed => None,
+                    Verdict::Absent => return None,
+                };
+                let told = |says: Option<&str>| says.unwrap_or("nothing").to_owned();
+                (said != witness.says).then(|| {
+                    format!(
+                        "{}: {} `{}` says {}, not {}",
+                        self.bug.name,
+                        witness.check.tool.name(),
+                        witness.check.test,
+                        told(said),
+                        told(witness.says)
+                    )
+                })
+            })
+            .collect()
     }
 }
 
@@ -101,16 +142,16 @@ fn plant(text: &str, bug: &Bug) -> Result<String, String> {
 }
 
 /// Who noticed what, as Markdown.
-fn table(rows: &[(&str, Vec<(Check, Verdict)>)]) -> String {
+fn table(rows: &[Row<'_>]) -> String {
     let mut lines = vec![
         "| planted bug | noticed by | not by |".to_owned(),
         "|---|---|---|".to_owned(),
     ];
-    for (name, verdicts) in rows {
+    for row in rows {
         let told = |wanted: bool| {
-            let told: Vec<String> = verdicts
-                .iter()
-                .filter_map(|(check, verdict)| {
+            let told: Vec<String> = row
+                .witnesses()
+                .filter_map(|(Witness { check, .. }, verdict)| {
                     let who = format!("{} `{}`", check.tool.name(), check.test);
                     match verdict {
                         Verdict::Caught(how) if wanted => Some(format!("{who}: {how}")),
@@ -121,7 +162,12 @@ fn table(rows: &[(&str, Vec<(Check, Verdict)>)]) -> String {
                 .collect();
             told.join("; ")
         };
-        lines.push(format!("| {name} | {} | {} |", told(true), told(false)));
+        lines.push(format!(
+            "| {} | {} | {} |",
+            row.bug.name,
+            told(true),
+            told(false)
+        ));
     }
     lines.join("\n")
 }
@@ -257,17 +303,69 @@ mod tests {
     }
 
     #[test]
+    fn every_bug_has_a_witness() {
+        for bug in BUGS {
+            let said: Vec<_> = bug.checks.iter().filter_map(|it| it.says).collect();
+            assert!(!said.is_empty(), "{}", bug.name);
+            // The one is no objection to the bug, the other may be anything.
+            for no_catch in ["floor", "crash"] {
+                assert!(!said.contains(&no_catch), "{}", bug.name);
+            }
+        }
+    }
+
+    const BUG: Bug = Bug {
+        name: "a",
+        krate: "",
+        file: "",
+        good: "",
+        bad: "",
+        checks: &[
+            Witness {
+                check: BUGS[0].checks[0].check,
+                says: Some("data race"),
+            },
+            Witness {
+                check: BUGS[0].checks[0].check,
+                says: None,
+            },
+        ],
+    };
+
+    fn row(verdicts: [Verdict; 2]) -> Row<'static> {
+        let verdicts = verdicts.into();
+        Row {
+            bug: &BUG,
+            verdicts,
+        }
+    }
+
+    fn caught(how: &str) -> Verdict {
+        Verdict::Caught(how.to_owned())
+    }
+
+    #[test]
     fn the_table_tells_who_noticed() {
-        let check = BUGS[0].checks[0];
-        let rows = [
-            ("a", vec![(check, Verdict::Caught("data race".to_owned()))]),
-            ("b", vec![(check, Verdict::Missed)]),
-        ];
-        let text = table(&rows);
+        let text = table(&[row([caught("data race"), Verdict::Missed])]);
         assert!(
-            text.contains("| a | loom `two_thieves`: data race |  |"),
+            text.contains("| a | loom `two_thieves`: data race | loom `two_thieves` |"),
             "{text}"
         );
-        assert!(text.contains("| b |  | loom `two_thieves` |"), "{text}");
+    }
+
+    #[test]
+    fn only_what_is_known_is_no_surprise() {
+        let known = row([caught("data race"), Verdict::Missed]);
+        assert!(known.caught() && known.surprises().is_empty());
+        for (verdicts, caught) in [
+            ([Verdict::Missed, Verdict::Missed], false),
+            ([caught("floor"), Verdict::Missed], false),
+            ([caught("data race"), caught("leak")], true),
+        ] {
+            let row = row(verdicts);
+            assert_eq!((row.caught(), row.surprises().len()), (caught, 1));
+        }
+        let absent = row([Verdict::Absent, Verdict::Missed]);
+        assert!(!absent.caught() && absent.surprises().is_empty());
     }
 }
