@@ -10,8 +10,8 @@
 //!     cargo test -p atomic-value --release --features loom --test loom
 //! ```
 //!
-//! Some of the models are searched whole. The bound of three preemptions is for the others, whose searches do not
-//! end without one, or are like another that is searched whole; no set of outcomes grows from three to four.
+//! Some of the models are searched whole, and some more in the deep tier. The bound of three preemptions is for the
+//! others, whose searches do not end without one; no set of outcomes grows from three to four.
 #![cfg(pool_loom)]
 
 use std::collections::BTreeSet;
@@ -25,36 +25,40 @@ use loom::model::Builder;
 use loom::sync::Arc;
 use loom::thread;
 
-/// Runs a model over all schedules within the bound, asserts which outcomes they had and that there were at
-/// least `floor`.
+use Search::{Bounded, Whole, WholeIfDeep};
+
+/// Which schedules of a model are tried.
+#[derive(Clone, Copy)]
+enum Search {
+    /// All there are.
+    Whole,
+    /// Those with three preemptions; all, if the environment asks for more than three.
+    WholeIfDeep,
+    /// Those with three preemptions, or with as many more as the environment asks for.
+    Bounded,
+}
+
+/// The bound of every change.
+const USUAL: usize = 3;
+
+impl Search {
+    /// The bound, by what the environment asks for. It asks for less than usual where more is to follow: then
+    /// everybody does with that.
+    fn bound(self, asked: Option<usize>) -> Option<usize> {
+        match (self, asked) {
+            (_, Some(shallow)) if shallow < USUAL => Some(shallow),
+            (Self::Whole, _) => None,
+            (Self::WholeIfDeep, Some(deep)) if deep > USUAL => None,
+            (Self::WholeIfDeep | Self::Bounded, asked) => Some(asked.unwrap_or(USUAL)),
+        }
+    }
+}
+
+/// Runs a model; asserts which outcomes it had, and that there were at least `floor` schedules: about nine in ten of
+/// those of the usual bound. With a lower one there is no floor.
 fn explore<O>(
     name: &str,
-    floor: usize,
-    expected: impl IntoIterator<Item = O>,
-    model: impl Fn() -> O + Send + Sync + 'static,
-) where
-    O: Ord + Debug + Send + 'static,
-{
-    explore_within(Some(3), name, floor, expected, model);
-}
-
-/// The same over all schedules there are.
-fn explore_all<O>(
-    name: &str,
-    floor: usize,
-    expected: impl IntoIterator<Item = O>,
-    model: impl Fn() -> O + Send + Sync + 'static,
-) where
-    O: Ord + Debug + Send + 'static,
-{
-    explore_within(None, name, floor, expected, model);
-}
-
-/// With so many preemptions, or with as many as the environment says; without a bound, if it does not ask for less
-/// than three.
-fn explore_within<O>(
-    preemptions: Option<usize>,
-    name: &str,
+    search: Search,
     floor: usize,
     expected: impl IntoIterator<Item = O>,
     model: impl Fn() -> O + Send + Sync + 'static,
@@ -67,10 +71,8 @@ fn explore_within<O>(
         builder.max_duration.is_none() && builder.max_permutations.is_none(),
         "unset LOOM_MAX_DURATION and LOOM_MAX_PERMUTATIONS: they hide what was not explored"
     );
-    builder.preemption_bound = match preemptions {
-        Some(usual) => builder.preemption_bound.or(Some(usual)),
-        None => builder.preemption_bound.filter(|&bound| bound < 3),
-    };
+    let bound = search.bound(builder.preemption_bound);
+    builder.preemption_bound = bound;
 
     let seen = std::sync::Arc::new((AtomicUsize::new(0), Mutex::new(BTreeSet::new())));
     let collector = std::sync::Arc::clone(&seen);
@@ -91,7 +93,9 @@ fn explore_within<O>(
         expected.into_iter().collect::<BTreeSet<_>>(),
         "{name}: the outcomes are not the expected ones"
     );
-    assert!(schedules >= floor, "{name}: only {schedules} schedules");
+    if bound.is_none_or(|bound| bound >= USUAL) {
+        assert!(schedules >= floor, "{name}: only {schedules} schedules");
+    }
 }
 
 /// A number that loom sees being read and dropped.
@@ -175,38 +179,50 @@ fn canary() {
 /// leaked.
 #[test]
 fn load_against_store() {
-    explore("load_against_store", 800, [Some(1), Some(2)], || {
-        let value = value(1);
-        let store = spawn(&value, |value| value.store(Tracked::new(2)));
-        let number = seen(&value);
-        store.join().unwrap();
-        number
-    });
+    explore(
+        "load_against_store",
+        Bounded,
+        1_300,
+        [Some(1), Some(2)],
+        || {
+            let value = value(1);
+            let store = spawn(&value, |value| value.store(Tracked::new(2)));
+            let number = seen(&value);
+            store.join().unwrap();
+            number
+        },
+    );
 }
 
 /// What comes before a store is visible to who loads what was stored.
 #[test]
 fn a_store_happens_before_its_load() {
-    explore_all("a_store_happens_before_its_load", 16, [false, true], || {
-        let cell = Arc::new(UnsafeCell::new(0));
-        let value = Arc::new(AtomicValue::<Arc<UnsafeCell<u32>>>::empty());
-        let store = {
-            let value = Arc::clone(&value);
-            thread::spawn(move || {
-                // SAFETY: not shared yet.
-                cell.with_mut(|cell| unsafe { *cell = 1 });
-                value.store(cell);
-            })
-        };
-        let loaded = value.load();
-        if let Some(cell) = &loaded {
-            // SAFETY: not written any more; loom checks it.
-            assert_eq!(cell.with(|cell| unsafe { *cell }), 1);
-        }
-        let loaded = loaded.is_some();
-        store.join().unwrap();
-        loaded
-    });
+    explore(
+        "a_store_happens_before_its_load",
+        Whole,
+        18,
+        [false, true],
+        || {
+            let cell = Arc::new(UnsafeCell::new(0));
+            let value = Arc::new(AtomicValue::<Arc<UnsafeCell<u32>>>::empty());
+            let store = {
+                let value = Arc::clone(&value);
+                thread::spawn(move || {
+                    // SAFETY: not shared yet.
+                    cell.with_mut(|cell| unsafe { *cell = 1 });
+                    value.store(cell);
+                })
+            };
+            let loaded = value.load();
+            if let Some(cell) = &loaded {
+                // SAFETY: not written any more; loom checks it.
+                assert_eq!(cell.with(|cell| unsafe { *cell }), 1);
+            }
+            let loaded = loaded.is_some();
+            store.join().unwrap();
+            loaded
+        },
+    );
 }
 
 /// One loads, two replace: the loaded value is not freed between the load and its protection.
@@ -214,7 +230,8 @@ fn a_store_happens_before_its_load() {
 fn load_against_two_stores() {
     explore(
         "load_against_two_stores",
-        100_000,
+        Bounded,
+        190_000,
         [Some(1), Some(2), Some(3)],
         || {
             let value = value(1);
@@ -231,7 +248,7 @@ fn load_against_two_stores() {
 /// A guard's value stays, whatever is stored; the guard gives its reference back once.
 #[test]
 fn a_guard_outlives_a_store() {
-    explore_all("a_guard_outlives_a_store", 35, [1], || {
+    explore("a_guard_outlives_a_store", Whole, 41, [1], || {
         let value = value(1);
         let guard = value.load().unwrap();
         let store = spawn(&value, |value| value.store(Tracked::new(2)));
@@ -245,47 +262,65 @@ fn a_guard_outlives_a_store() {
 /// With no debt free a load counts, inside its window.
 #[test]
 fn a_second_guard_counts() {
-    explore("a_second_guard_counts", 500, [(1, 1), (1, 2)], || {
-        let value = value(1);
-        let first = value.load().unwrap();
-        let store = spawn(&value, |value| value.store(Tracked::new(2)));
-        let second = value.load().unwrap();
-        let numbers = (first.number(), second.number());
-        drop(first);
-        drop(second);
-        store.join().unwrap();
-        numbers
-    });
+    explore(
+        "a_second_guard_counts",
+        Bounded,
+        880,
+        [(1, 1), (1, 2)],
+        || {
+            let value = value(1);
+            let first = value.load().unwrap();
+            let store = spawn(&value, |value| value.store(Tracked::new(2)));
+            let second = value.load().unwrap();
+            let numbers = (first.number(), second.number());
+            drop(first);
+            drop(second);
+            store.join().unwrap();
+            numbers
+        },
+    );
 }
 
 /// A debt that was paid is used again while the paid guard still lives.
 #[test]
 fn a_paid_debt_is_used_again() {
-    explore("a_paid_debt_is_used_again", 500, [(1, 1), (1, 2)], || {
-        let value = value(1);
-        let first = value.load().unwrap();
-        let store = spawn(&value, |value| value.store(Tracked::new(2)));
-        let second = value.load().unwrap();
-        let numbers = (first.number(), second.number());
-        // In the other order than in `a_second_guard_counts`.
-        drop(second);
-        drop(first);
-        store.join().unwrap();
-        numbers
-    });
+    explore(
+        "a_paid_debt_is_used_again",
+        WholeIfDeep,
+        870,
+        [(1, 1), (1, 2)],
+        || {
+            let value = value(1);
+            let first = value.load().unwrap();
+            let store = spawn(&value, |value| value.store(Tracked::new(2)));
+            let second = value.load().unwrap();
+            let numbers = (first.number(), second.number());
+            // In the other order than in `a_second_guard_counts`.
+            drop(second);
+            drop(first);
+            store.join().unwrap();
+            numbers
+        },
+    );
 }
 
 /// A guard that was sent away is dropped there while its value is replaced here.
 #[test]
 fn a_guard_dropped_on_another_thread() {
-    explore_all("a_guard_dropped_on_another_thread", 70, [Some(1)], || {
-        let value = value(1);
-        let guard = value.load().unwrap();
-        let other = thread::spawn(move || guard.number());
-        let old = number(value.swap(Tracked::new(2)));
-        assert_eq!(other.join().unwrap(), 1);
-        old
-    });
+    explore(
+        "a_guard_dropped_on_another_thread",
+        Whole,
+        88,
+        [Some(1)],
+        || {
+            let value = value(1);
+            let guard = value.load().unwrap();
+            let other = thread::spawn(move || guard.number());
+            let old = number(value.swap(Tracked::new(2)));
+            assert_eq!(other.join().unwrap(), 1);
+            old
+        },
+    );
 }
 
 /// A guard is dropped on another thread, and its debt is used again here for something else, before a sweep
@@ -294,7 +329,8 @@ fn a_guard_dropped_on_another_thread() {
 fn a_struck_debt_is_used_again() {
     explore(
         "a_struck_debt_is_used_again",
-        20_000,
+        Bounded,
+        33_000,
         [Some(1), None],
         || {
             let value = value(1);
@@ -314,7 +350,7 @@ fn a_struck_debt_is_used_again() {
 /// A guard may outlive the value that it came from.
 #[test]
 fn a_guard_outlives_the_atomic_value() {
-    explore_all("a_guard_outlives_the_atomic_value", 70, [1], || {
+    explore("a_guard_outlives_the_atomic_value", Whole, 88, [1], || {
         let value = AtomicValue::new(Tracked::new(1));
         let guard = value.load().unwrap();
         let other = thread::spawn(move || guard.number());
@@ -326,17 +362,23 @@ fn a_guard_outlives_the_atomic_value() {
 /// Guards of two values that hold the same object: whoever removes it first may pay for the other.
 #[test]
 fn one_object_in_two_values() {
-    explore("one_object_in_two_values", 80_000, [None, Some(1)], || {
-        let object = Arc::new(Tracked::new(1));
-        let one = Arc::new(AtomicValue::from(Arc::clone(&object)));
-        let other = Arc::new(AtomicValue::from(object));
-        let take = spawn(&one, |one| drop(one.take()));
-        let take_other = spawn(&other, |other| drop(other.take()));
-        let number = seen(&one);
-        take.join().unwrap();
-        take_other.join().unwrap();
-        number
-    });
+    explore(
+        "one_object_in_two_values",
+        Bounded,
+        130_000,
+        [None, Some(1)],
+        || {
+            let object = Arc::new(Tracked::new(1));
+            let one = Arc::new(AtomicValue::from(Arc::clone(&object)));
+            let other = Arc::new(AtomicValue::from(object));
+            let take = spawn(&one, |one| drop(one.take()));
+            let take_other = spawn(&other, |other| drop(other.take()));
+            let number = seen(&one);
+            take.join().unwrap();
+            take_other.join().unwrap();
+            number
+        },
+    );
 }
 
 /// The address of a value that was freed comes back with another value. A reader that had loaded the address
@@ -345,7 +387,8 @@ fn one_object_in_two_values() {
 fn values_of_two_types_do_not_mix() {
     explore(
         "values_of_two_types_do_not_mix",
-        1_000,
+        Bounded,
+        2_000,
         [None, Some(1)],
         || {
             let one = value(1);
@@ -366,16 +409,22 @@ fn values_of_two_types_do_not_mix() {
 /// The record of a thread that has gone is taken over, debt and all.
 #[test]
 fn a_record_changes_hands() {
-    explore("a_record_changes_hands", 2_000, [(1, 1), (1, 2)], || {
-        let value = value(1);
-        // The guard outlives its thread, whose record the other thread may find free.
-        let guard = spawn(&value, |value| value.load().unwrap()).join().unwrap();
-        let other = spawn(&value, |value| seen(value).unwrap());
-        value.store(Tracked::new(2));
-        let numbers = (guard.number(), other.join().unwrap());
-        drop(guard);
-        numbers
-    });
+    explore(
+        "a_record_changes_hands",
+        Bounded,
+        3_100,
+        [(1, 1), (1, 2)],
+        || {
+            let value = value(1);
+            // The guard outlives its thread, whose record the other thread may find free.
+            let guard = spawn(&value, |value| value.load().unwrap()).join().unwrap();
+            let other = spawn(&value, |value| seen(value).unwrap());
+            value.store(Tracked::new(2));
+            let numbers = (guard.number(), other.join().unwrap());
+            drop(guard);
+            numbers
+        },
+    );
 }
 
 /// Two threads load while a third replaces. They may have a record each, or one after the other the same:
@@ -384,7 +433,8 @@ fn a_record_changes_hands() {
 fn two_loads_of_two_threads_against_a_store() {
     explore(
         "two_loads_of_two_threads_against_a_store",
-        200_000,
+        Bounded,
+        340_000,
         [(1, 1), (1, 2), (2, 1), (2, 2)],
         || {
             let value = value(1);
@@ -401,7 +451,8 @@ fn two_loads_of_two_threads_against_a_store() {
 fn two_loads_against_a_store() {
     explore(
         "two_loads_against_a_store",
-        5_000,
+        Bounded,
+        8_700,
         [(1, 1), (1, 2), (2, 2)],
         || {
             let value = value(1);
@@ -420,8 +471,9 @@ fn two_loads_against_a_store() {
 /// Of two first stores each replaces what the other one stored, or nothing; and the last stays.
 #[test]
 fn first_store_against_swap() {
-    explore_all(
+    explore(
         "first_store_against_swap",
+        Whole,
         11,
         [(None, Some(1)), (Some(1), Some(2))],
         || {
@@ -439,7 +491,8 @@ fn first_store_against_swap() {
 fn compare_and_swap_from_empty_against_another() {
     explore(
         "compare_and_swap_from_empty_against_another",
-        400,
+        WholeIfDeep,
+        700,
         [(true, false, 1), (false, true, 2)],
         || {
             let value = Value::default();
@@ -466,9 +519,10 @@ fn compare_and_swap_from_empty_against_another() {
 /// A first store against a compare-and-swap from empty: the latter is first, or finds the store's value.
 #[test]
 fn first_store_against_compare_and_swap() {
-    explore_all(
+    explore(
         "first_store_against_compare_and_swap",
-        45,
+        Whole,
+        50,
         [(true, 1), (false, 1)],
         || {
             let value = Value::default();
@@ -485,7 +539,8 @@ fn first_store_against_compare_and_swap() {
 fn compare_and_swap_against_an_equal_store() {
     explore(
         "compare_and_swap_against_an_equal_store",
-        4_000,
+        Bounded,
+        6_800,
         [(true, 1), (true, 2)],
         || {
             let value = value(1);
@@ -504,7 +559,8 @@ fn compare_and_swap_against_an_equal_store() {
 fn compare_and_swap_ptr_against_an_equal_store() {
     explore(
         "compare_and_swap_ptr_against_an_equal_store",
-        200,
+        WholeIfDeep,
+        400,
         [(true, 1), (false, 1)],
         || {
             let value = value(1);
@@ -524,7 +580,8 @@ fn compare_and_swap_ptr_against_an_equal_store() {
 fn update_against_update() {
     explore(
         "update_against_update",
-        70_000,
+        Bounded,
+        100_000,
         [(Some(10), Some(11), 12), (Some(11), Some(10), 12)],
         || {
             let increment = |value: &AtomicValue<Tracked>| {
@@ -543,7 +600,8 @@ fn update_against_update() {
 fn a_reader_against_a_store() {
     explore(
         "a_reader_against_a_store",
-        3_000,
+        Bounded,
+        5_500,
         [[1, 1, 1], [1, 1, 2], [1, 2, 2], [2, 2, 2]],
         || {
             let value = value(1);
@@ -565,9 +623,10 @@ fn a_reader_against_a_store() {
 /// the object already, and knows that it was out meanwhile.
 #[test]
 fn a_reader_against_an_object_that_comes_back() {
-    explore_all(
+    explore(
         "a_reader_against_an_object_that_comes_back",
-        5_000,
+        Whole,
+        5_600,
         [false, true],
         || {
             let object = Arc::new(1);
@@ -597,32 +656,45 @@ fn a_reader_against_an_object_that_comes_back() {
 /// Taking the value out against a load: the load's reference is its own.
 #[test]
 fn into_arc_against_take() {
-    explore("into_arc_against_take", 500, [None, Some(1)], || {
-        let value = value(1);
-        let take = spawn(&value, |value| number(value.take()));
-        let mine = value.load().map(Guard::into_arc);
-        assert_eq!(take.join().unwrap(), Some(1));
-        number(mine)
-    });
+    explore(
+        "into_arc_against_take",
+        WholeIfDeep,
+        850,
+        [None, Some(1)],
+        || {
+            let value = value(1);
+            let take = spawn(&value, |value| number(value.take()));
+            let mine = value.load().map(Guard::into_arc);
+            assert_eq!(take.join().unwrap(), Some(1));
+            number(mine)
+        },
+    );
 }
 
 /// As above, for the load that counts from the start.
 #[test]
 fn load_arc_against_take() {
-    explore_all("load_arc_against_take", 16_000, [None, Some(1)], || {
-        let value = value(1);
-        let take = spawn(&value, |value| number(value.take()));
-        let mine = value.load_arc();
-        assert_eq!(take.join().unwrap(), Some(1));
-        number(mine)
-    });
+    explore(
+        "load_arc_against_take",
+        Whole,
+        19_000,
+        [None, Some(1)],
+        || {
+            let value = value(1);
+            let take = spawn(&value, |value| number(value.take()));
+            let mine = value.load_arc();
+            assert_eq!(take.join().unwrap(), Some(1));
+            number(mine)
+        },
+    );
 }
 
 /// Both empty the value; one gets it.
 #[test]
 fn take_against_take() {
-    explore_all(
+    explore(
         "take_against_take",
+        Whole,
         11,
         [(None, Some(1)), (Some(1), None)],
         || {
@@ -632,6 +704,20 @@ fn take_against_take() {
             (mine, other.join().unwrap())
         },
     );
+}
+
+/// Four threads empty the value; one gets it.
+#[test]
+fn four_takes() {
+    explore("four_takes", Bounded, 6_000, [0, 1, 2, 3], || {
+        let value = value(1);
+        let others = [(); 3].map(|()| spawn(&value, |value| number(value.take())));
+        let mine = number(value.take());
+        let others = others.map(|other| other.join().unwrap());
+        let takers: Vec<_> = [mine].into_iter().chain(others).collect();
+        assert_eq!(takers.iter().flatten().count(), 1, "one of them gets it");
+        takers.iter().position(Option::is_some).unwrap()
+    });
 }
 
 type Any = Arc<AnyValue>;
@@ -649,7 +735,8 @@ fn spawn_any<R: 'static>(
 fn any_first_store_against_another_type() {
     explore(
         "any_first_store_against_another_type",
-        400,
+        Bounded,
+        700,
         [(true, false, Some("u32")), (false, true, Some("i64"))],
         || {
             let value = Any::default();
@@ -677,21 +764,28 @@ fn any_first_store_against_another_type() {
 /// Two first stores of one type: both succeed.
 #[test]
 fn any_first_store_against_first_store() {
-    explore("any_first_store_against_first_store", 400, [1, 2], || {
-        let value = Any::default();
-        let other = spawn_any(&value, |value| value.store(1_u32).unwrap());
-        value.store(2_u32).unwrap();
-        other.join().unwrap();
-        *value.load::<u32>().unwrap().unwrap()
-    });
+    explore(
+        "any_first_store_against_first_store",
+        WholeIfDeep,
+        700,
+        [1, 2],
+        || {
+            let value = Any::default();
+            let other = spawn_any(&value, |value| value.store(1_u32).unwrap());
+            value.store(2_u32).unwrap();
+            other.join().unwrap();
+            *value.load::<u32>().unwrap().unwrap()
+        },
+    );
 }
 
 /// A first store against a load: nothing, or all of it.
 #[test]
 fn any_first_store_against_load() {
-    explore_all(
+    explore(
         "any_first_store_against_load",
-        15_000,
+        Whole,
+        18_000,
         [None, Some([1, 2])],
         || {
             let value = Any::default();
@@ -708,7 +802,8 @@ fn any_first_store_against_load() {
 fn any_first_store_against_load_of_another_type() {
     explore(
         "any_first_store_against_load_of_another_type",
-        300,
+        Bounded,
+        470,
         [Ok(false), Err("u32")],
         || {
             let value = Any::default();
@@ -726,9 +821,10 @@ fn any_first_store_against_load_of_another_type() {
 /// A first store against a swap: each is first, or sees the other.
 #[test]
 fn any_first_store_against_swap() {
-    explore_all(
+    explore(
         "any_first_store_against_swap",
-        45_000,
+        Whole,
+        53_000,
         [(None, 1), (Some(1), 2)],
         || {
             let value = Any::default();
@@ -747,7 +843,8 @@ fn any_first_store_against_swap() {
 fn any_first_store_against_compare_and_swap() {
     explore(
         "any_first_store_against_compare_and_swap",
-        400,
+        WholeIfDeep,
+        700,
         [(true, 1), (false, 1)],
         || {
             let value = Any::default();
@@ -775,7 +872,8 @@ fn any_first_store_against_compare_and_swap() {
 fn any_first_store_against_compare_and_swap_of_another_type() {
     explore(
         "any_first_store_against_compare_and_swap_of_another_type",
-        400,
+        Bounded,
+        700,
         [(Ok(()), Err(1)), (Err(2), Ok(()))],
         || {
             let value = Any::default();
