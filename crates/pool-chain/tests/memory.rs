@@ -14,8 +14,15 @@ use std::thread;
 use common::{Choices, Counted, Drops, scaled};
 use pool_chain::raw::{Chain, FIRST_CAPACITY};
 use pool_chain::{Full, MAX_CAPACITY, Reason, unbounded, with_limit};
+use pool_dequeue::raw::BoxedRing;
 
 struct Counting;
+
+/// As large as a node, which nobody else sees: a ring, two links and a count.
+struct Node {
+    _ring: BoxedRing<u8>,
+    _links: [usize; 3],
+}
 
 /// Bytes that are allocated by anybody.
 static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -35,8 +42,8 @@ std::thread_local! {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // crossbeam-epoch aborts without memory, so only the chain's own allocations are ever refused: a
-        // ring of pages, and a node, which fills cache lines.
-        let node = layout.align() >= 64 && layout.size() < 1024;
+        // ring of pages, and a node.
+        let node = layout == Layout::new::<Node>();
         let own = node || layout.size() >= size_of::<Page>();
         let refuse = LEFT
             .try_with(|left| {

@@ -7,7 +7,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::MutexGuard;
 
-use pool_dequeue::raw::{Ring, RingRef, Slot};
+use pool_dequeue::raw::RingRef;
 use pool_dequeue::{Batch, ConsumerRef, Full, InlineRing, ProducerRef};
 #[cfg(feature = "alloc")]
 use pool_dequeue::{CapacityError, Consumer, Producer, bounded, raw::BoxedRing};
@@ -73,6 +73,7 @@ assert_not_impl_any!(Full<Neither>: Send, Sync);
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn sizes() {
+    use pool_dequeue::raw::{Ring, Slot};
     use std::mem::{align_of, size_of};
 
     assert_eq!(size_of::<Slot<()>>(), 1);

@@ -68,6 +68,8 @@ mod bodies {
             }
         }
 
+        // The thread may have run another of these.
+        DROPS.with(|drops| drops.store(0, Ordering::Relaxed));
         let made = F::with(0, |mut head, tail| {
             let capacity = head.capacity();
             for _ in 0..capacity {

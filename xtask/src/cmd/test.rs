@@ -4,23 +4,31 @@ use std::fs;
 use std::process::ExitCode;
 
 use super::Command;
-use crate::args::{Args, Flag};
+use crate::args::{Args, Flag, unknown};
 use crate::runner::{self, Options};
-use crate::step::{Step, Subject};
+use crate::step::{HOURS, Step, Subject};
 use crate::tools;
 use crate::workspace::{Crate, Workspace};
 
 pub(super) const COMMAND: Command = Command {
     name: "test",
-    usage: "[CRATE…] [--release]",
+    usage: "[CRATE…] [--release] [--target TARGET]",
     about: "tests and doctests of each crate alone, then of all together",
     details: "Alone matters: together, crates switch on each other's features. Runs under nextest where that is\n\
-        installed. --release runs optimised, with the long tests (#[ignore]) that a debug build is too slow for.",
-    flags: &[Flag {
-        name: "--release",
-        value: None,
-        about: "optimised, including the long tests",
-    }],
+        installed. --release runs optimised, with the long tests (#[ignore]) that a debug build is too slow for.\n\
+        --target builds for another machine and runs the tests here, under an emulator where it takes one.",
+    flags: &[
+        Flag {
+            name: "--release",
+            value: None,
+            about: "optimised, including the long tests",
+        },
+        Flag {
+            name: "--target",
+            value: Some("TARGET"),
+            about: "the tests of each crate on another machine than this one",
+        },
+    ],
     passes_on: false,
     run,
 };
@@ -33,7 +41,16 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
             .iter()
             .filter(|krate| chosen.contains(&krate.name.as_str()))
     };
-    let steps = if args.has("--release") {
+    let steps = if let Some(target) = args.value("--target") {
+        let known: Vec<_> = MACHINES.iter().map(|machine| machine.target).collect();
+        let machine = MACHINES
+            .iter()
+            .find(|machine| machine.target == target)
+            .ok_or_else(|| unknown("target", target, known))?;
+        crates()
+            .filter_map(|krate| machine.tests(workspace, krate, args.has("--release")))
+            .collect()
+    } else if args.has("--release") {
         crates().map(optimised).collect()
     } else {
         let mut steps: Vec<_> = crates().flat_map(alone).collect();
@@ -43,6 +60,136 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         steps
     };
     Ok(runner::run(workspace, steps, Options::of(args)))
+}
+
+/// A machine other than this one, whose programs this one can run.
+struct Machine {
+    target: &'static str,
+    /// What links its programs, if rustc does not know, and what runs them.
+    linker: Option<&'static str>,
+    runner: Option<&'static str>,
+    /// How to get them.
+    needs: &'static str,
+}
+
+const MACHINES: &[Machine] = &[
+    Machine {
+        target: "i686-unknown-linux-gnu",
+        linker: Some("i686-linux-gnu-gcc"),
+        runner: None,
+        needs: "apt-get install gcc-i686-linux-gnu libc6-dev-i386-cross lib32gcc-s1",
+    },
+    Machine {
+        target: "armv7-unknown-linux-gnueabihf",
+        linker: Some("arm-linux-gnueabihf-gcc"),
+        runner: Some("qemu-arm -L /usr/arm-linux-gnueabihf"),
+        needs: "apt-get install gcc-arm-linux-gnueabihf libc6-dev-armhf-cross qemu-user",
+    },
+    Machine {
+        target: WASM,
+        linker: None,
+        runner: Some("node --no-warnings ROOT/xtask/wasi.mjs"),
+        needs: "Node",
+    },
+];
+
+/// One thread, no unwinding, and a stack of a mebibyte.
+const WASM: &str = "wasm32-wasip1";
+
+/// What can be run there: the programs, and what of them to leave out because it starts a thread or a process, catches
+/// a panic, or moves large values over the stack. All of pool-core's policy is written for threads.
+const ON_WASM: &[(&str, &str, &[&str])] = &[
+    (
+        "pool-dequeue",
+        "--lib --test capacity --test ladder --test panics --test properties --test types --test values",
+        &[
+            "blames",
+            "destructors",
+            "spsc",
+            "stampede",
+            "stress",
+            "batch_drop",
+            "iterator",
+            "ring_drop",
+            "that_moves",
+            "split_once",
+            "huge_values",
+        ],
+    ),
+    (
+        "pool-chain",
+        "--test items --test ladder --test memory --test panics --test properties --test raw",
+        &[
+            "large",
+            "destructors",
+            "spsc",
+            "stampede",
+            "stress",
+            "keeps_an_older_ring",
+            "a_million_values",
+            "without_a_way_back",
+            "thieves",
+            "panics",
+            "who_produces",
+        ],
+    ),
+    (
+        "atomic-value",
+        "--lib --test any --test auto_traits --test go_value_test --test properties --test user_code --test value",
+        &[
+            "never_ends",
+            "taken_over",
+            "a_replacement",
+            "drops_are_counted",
+            "one_type_wins",
+            "concurrent",
+            "panics",
+            "comes_back",
+            "unwinding",
+            "an_owned_reader",
+            "no_reader_goes_back",
+            "stampede",
+            "two_types",
+            "that_borrow",
+        ],
+    ),
+];
+
+impl Machine {
+    /// A crate's tests on this machine. What is missing is a failure here: they have been asked for by name.
+    fn tests(&self, workspace: &Workspace, krate: &Crate, optimised: bool) -> Option<Step> {
+        let Self { target, needs, .. } = self;
+        let name = krate.name.as_str();
+        let (programs, skipped) = if *target == WASM {
+            let (_, programs, skipped) = ON_WASM.iter().find(|(own, ..)| *own == name)?;
+            (*programs, *skipped)
+        } else {
+            ("--tests", &[] as &[&str])
+        };
+        let profile = if optimised { " --release" } else { "" };
+        let line =
+            format!("test{profile} --no-fail-fast --target {target} -p {name} {programs} --");
+        let mut step = Step::cargo(format!("test {name}, {target}"), &line)
+            .args(optimised.then_some("--include-ignored"))
+            .args(skipped.iter().flat_map(|name| ["--skip", name]))
+            .at_least(1)
+            .within(HOURS)
+            .on_failure(format!("needs: rustup target add {target}; {needs}"));
+        if self.runner.is_some() {
+            // What runs other machines' programs takes half a second for each case.
+            step = step.env("PROPTEST_CASES", "16");
+        }
+        for (what, value) in [("LINKER", self.linker), ("RUNNER", self.runner)] {
+            let variable =
+                format!("CARGO_TARGET_{}_{what}", target.to_uppercase()).replace('-', "_");
+            // Unless cargo has been told.
+            if let Some(value) = value.filter(|_| std::env::var_os(&variable).is_none()) {
+                let root = workspace.root().to_string_lossy();
+                step = step.env(&variable, value.replace("ROOT", &root));
+            }
+        }
+        Some(step)
+    }
 }
 
 /// A step that runs tests other than doctests.
