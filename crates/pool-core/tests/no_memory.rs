@@ -163,3 +163,29 @@ fn no_memory_at_all() {
     );
     assert_eq!((stats.idle, ledger.alive()), (0, 0));
 }
+
+/// A cache that gets no more room uses what it has.
+#[test]
+fn a_cache_that_cannot_grow() {
+    let pool = Pool::builder(|| [0u64; 16])
+        .thread_cache(512)
+        .max_shards(1)
+        .rotate_manually()
+        .build();
+    // More than the first room of a cache.
+    (0..1000).for_each(|_| pool.put([1; 16]));
+    let before = pool.stats();
+    if before.idle_in_caches == 0 {
+        // There are none on this system.
+        return;
+    }
+    FAILED.set(0);
+    PLAN.set((0, usize::MAX));
+    for _ in 0..500 {
+        assert_eq!(pool.take(), [1; 16]);
+    }
+    PLAN.set((usize::MAX, 0));
+    assert_ne!(FAILED.get(), 0);
+    let hits = pool.stats().cache_hits - before.cache_hits;
+    assert!(hits > 250, "{hits} of 500");
+}

@@ -6,11 +6,11 @@
 //! of the crates with one target folder, so that each change builds only what it touches.
 //!
 //! What is left out is what models and `orderings` look after, where a changed program may hang as well as fail, or fail
-//! in some schedules only: the steps by which threads agree (`slot`, `node`, `backend`, `value`, `reader`, `cache`, `shard`,
-//! `shards`, `slow`, `table`, `thread`, `recent`, `pool`, `barrier`), and the reaper's thread and those who wait
-//! (`reaper/mod.rs`, `state.rs`, `waiter.rs`). Of the other files with such steps the functions in [`EXCERPTS`] are changed,
-//! which have none of their own. `sync` is the models', and in `guard` and the ring's `handle` there is nothing to change that
-//! would build. cargo-mutants changes no `unsafe fn`; what matters in those, models and Miri see.
+//! in some schedules only: the steps by which threads agree (`slot`, `node`, `backend`, `value`, `reader`, `shard`, `shards`,
+//! `slow`, `table`, `thread`, `recent`, `pool`, `barrier`), and the reaper's thread and those who wait (`reaper/mod.rs`,
+//! `state.rs`, `waiter.rs`). Of the other files with such steps the functions in [`EXCERPTS`] are changed, which have none of
+//! their own. `sync` is the models', and in `guard` and the ring's `handle` there is nothing to change that would build.
+//! cargo-mutants changes no `unsafe fn`; what matters in those, models and Miri see.
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -149,6 +149,12 @@ const GROUPS: &[Group] = &[
     ),
     group(
         "pool-core",
+        "cache",
+        &["cache.rs"],
+        &["rotation", "threads", "memory", "no_memory", "stopped"],
+    ),
+    group(
+        "pool-core",
         "rotation",
         &["rotation.rs", "env.rs"],
         &["rotation", "time", "threads", "stopped"],
@@ -223,6 +229,39 @@ const EXCERPTS: &[Excerpt] = &[
         "reclaim.rs",
         // That there is something to collect. The rest is the collector's, and the models'.
         &["Domain::collect"],
+    ),
+    excerpt(
+        "pool-core",
+        "cache.rs",
+        // Books, places, and what is done while the cache is held. Not the gate: `enter`, `leave`, `revoke`, `restore`,
+        // `drained`.
+        &[
+            "left",
+            "spent",
+            "renewed",
+            "step",
+            "above",
+            "places",
+            "item",
+            "LocalCache::put",
+            "LocalCache::hold",
+            "LocalCache::renew_budget",
+            "LocalCache::hits",
+            "LocalCache::is_empty",
+            "LocalCache::len",
+            "LocalCache::take_parked",
+            "LocalCache::take_any",
+            "LocalCache::room",
+            "LocalCache::capacity",
+            "LocalCache::furnish",
+            "LocalCache::grow",
+            "LocalCache::widen",
+            "LocalCache::spill",
+            "LocalCache::fill",
+            "Stack::remove_lowest",
+            "Sweep::visit",
+            "Loot::next",
+        ],
     ),
     excerpt(
         "pool-core",
