@@ -20,7 +20,7 @@ pub(super) const COMMAND: Command = Command {
         Flag {
             name: "--preemptions",
             value: Some("N"),
-            about: "the bound (default: 3)",
+            about: "the bound (default: 3, and no less)",
         },
         Flag {
             name: "--deep",
@@ -34,6 +34,8 @@ pub(super) const COMMAND: Command = Command {
 
 /// At three preemptions the sets of outcomes are complete; a fourth costs ten times the time.
 const PREEMPTIONS: &str = "3";
+/// The same as a number.
+const LEAST: usize = 3;
 /// What nobody waits for.
 const DEEP: &str = "5";
 
@@ -48,8 +50,15 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         PREEMPTIONS
     };
     let bound = args.value("--preemptions").unwrap_or(usual);
-    if bound.parse::<usize>().is_err() {
-        return Err(format!("--preemptions {bound} is no number"));
+    match bound.parse::<usize>() {
+        Err(_) => return Err(format!("--preemptions {bound} is no number")),
+        // The floors would not hold, and neither would all sets of outcomes.
+        Ok(few) if few < LEAST => {
+            return Err(format!(
+                "--preemptions {few}: the models assert what there is at {LEAST}"
+            ));
+        }
+        Ok(_) => {}
     }
     let steps = chosen
         .iter()

@@ -137,7 +137,9 @@ fn ten_thousand_threads() {
         thread::scope(|scope| {
             let threads = [(); AT_A_TIME].map(|()| scope.spawn(|| drop(slot.load())));
             // Until they are really gone, and their records given back.
-            threads.map(|thread| thread.join().unwrap());
+            for thread in threads {
+                thread.join().unwrap();
+            }
         });
     }
     // The other tests' threads have some.
