@@ -13,8 +13,8 @@ pub(super) const COMMAND: Command = Command {
     name: "verify",
     usage: "[--deep] [--self-test] [--only TEXT] [--no-skips]",
     about: "every tool that looks for mistakes, and a table of what each has covered",
-    details: "--self-test asks the question the other way round: bugs are planted in a copy of the sources, and each has to\n\
-        be noticed by one of the tools at least. --deep takes days; --only picks parts of it.\n\
+    details: "--self-test asks the question the other way round: bugs are planted in a copy of the sources, and each\n\
+        check that is there for one has to object, in the way it is known to. --deep takes days; --only picks parts of it.\n\
         A tool that is missing ends as a line `SKIPPED: tool: reason`; with --no-skips that fails.\n\
         docs/VERIFICATION.md says what each tool can see, and what it cannot.",
     flags: &[
