@@ -23,7 +23,9 @@ fn around_the_powers_of_two() {
     let asked = [
         1, 2, 3, 4, 5, 7, 8, 9, 63, 64, 65, 127, 128, 129, 1000, 1024,
     ];
-    for asked in asked.into_iter().filter(|asked| *asked <= MAX_CAPACITY) {
+    // Minutes under Miri beyond this.
+    let most = MAX_CAPACITY.min(if cfg!(miri) { 129 } else { MAX_CAPACITY });
+    for asked in asked.into_iter().filter(|asked| *asked <= most) {
         holds_its_capacity(asked);
     }
 }
