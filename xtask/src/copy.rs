@@ -53,6 +53,14 @@ impl Tree {
         std::str::from_utf8(self.files.get(path)?).ok()
     }
 
+    /// Adds a file that is not there.
+    pub(crate) fn add(&mut self, path: &str, text: &str) -> Result<(), String> {
+        match self.files.insert(path.to_owned(), text.as_bytes().to_vec()) {
+            None => Ok(()),
+            Some(_) => Err(format!("{path} is there already")),
+        }
+    }
+
     /// Changes a file that is there.
     pub(crate) fn edit(
         &mut self,

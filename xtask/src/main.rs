@@ -8,6 +8,7 @@ mod cmd;
 mod copy;
 mod counting;
 mod markdown;
+mod narrow;
 mod orderings;
 mod packages;
 mod runner;

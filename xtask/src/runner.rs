@@ -569,7 +569,7 @@ pub(crate) fn seconds(time: Duration) -> String {
 }
 
 /// What a program that passed says for the summary: its last word, if it has one, or how many tests it ran.
-fn note(invocation: &Invocation, printed: &str) -> Result<String, String> {
+pub(crate) fn note(invocation: &Invocation, printed: &str) -> Result<String, String> {
     if let Some(beginning) = invocation.last_word {
         return match printed.lines().rfind(|line| line.starts_with(beginning)) {
             Some(line) => Ok(line[beginning.len()..].trim().to_owned()),

@@ -885,6 +885,10 @@ mod tests {
             (64, 0, false, 128),
             (MAX_CAPACITY, MAX_CAPACITY, false, MAX_CAPACITY),
         ] {
+            if next > MAX_CAPACITY {
+                // With narrow indices.
+                continue;
+            }
             let found = next_capacity(capacity, len, single);
             assert_eq!(found, next, "{capacity}, {len}, {single}");
         }
@@ -900,7 +904,9 @@ mod tests {
             (65, 256),
             (usize::MAX, MAX_CAPACITY),
         ] {
-            assert_eq!(fit(values), capacity, "{values}");
+            if capacity <= MAX_CAPACITY {
+                assert_eq!(fit(values), capacity, "{values}");
+            }
         }
         for (capacity, pushes) in [
             (8, 1024),

@@ -57,6 +57,11 @@ fn test_pool_dequeue() {
             let mut item = item;
             while let Err(full) = producer.push_head(item) {
                 item = full.into_inner();
+                // The consumers leave when they have seen as many.
+                assert!(
+                    seen.load(Ordering::Relaxed) < ITEMS,
+                    "an item was seen twice"
+                );
                 // Let a consumer run.
                 thread::yield_now();
             }

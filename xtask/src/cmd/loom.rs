@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use super::{Command, lint};
 use crate::args::{Args, Flag};
+use crate::narrow;
 use crate::runner::{self, Options};
 use crate::step::{HOURS, Step};
 use crate::workspace::{Crate, Workspace};
@@ -15,7 +16,8 @@ pub(super) const COMMAND: Command = Command {
     usage: "[CRATE…] [--deep | --preemptions N] [-- FILTER…]",
     about: "check the models in every interleaving, up to a bound",
     details: "Runs tests/loom.rs of each crate that has one. The bound counts forced switches of threads; at three\n\
-        the outcomes of our models stop growing. Arguments behind `--` go to the test program.",
+        the outcomes of our models stop growing. Arguments behind `--` go to the test program. Models of the ring run\n\
+        with indices of 3 bits, too; with --deep, a bound or a filter all of them with 3 and 4.",
     flags: &[
         Flag {
             name: "--preemptions",
@@ -38,6 +40,12 @@ const PREEMPTIONS: &str = "3";
 const LEAST: usize = 3;
 /// What nobody waits for.
 const DEEP: &str = "5";
+
+/// To how many bits the ring's indices are narrowed, the quickest first.
+const BITS: &[&str] = &["3", "4"];
+/// The models, by the beginning of their names, that mean something else with narrow indices: a thief sleeps until an
+/// index has come back.
+const TURNS: &str = "a_full_turn";
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let known: Vec<_> = with_models(workspace)
@@ -62,7 +70,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     }
     let steps = chosen
         .iter()
-        .map(|name| step(workspace, name, bound, &args.rest))
+        .flat_map(|name| steps_of(workspace, name, bound, &args.rest))
         .collect();
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
@@ -75,8 +83,28 @@ fn with_models(workspace: &Workspace) -> impl Iterator<Item = &Crate> {
 pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
     let bound = if deep { DEEP } else { PREEMPTIONS };
     with_models(workspace)
-        .map(|krate| step(workspace, &krate.name, bound, &[]))
+        .flat_map(|krate| steps_of(workspace, &krate.name, bound, &[]))
         .collect()
+}
+
+/// One crate's models, and those of the ring with narrow indices, too: in the usual run the models that need it at one
+/// width, in the deep one all of them at each. A turn has too many steps for more preemptions than usual.
+fn steps_of(workspace: &Workspace, name: &str, bound: &str, filter: &[OsString]) -> Vec<Step> {
+    let mut steps = vec![step(workspace, name, bound, filter)];
+    if name == narrow::RING {
+        let turns = [TURNS.into()];
+        let (widths, bound, filter) = match bound {
+            PREEMPTIONS if filter.is_empty() => (&BITS[..1], bound, turns.as_slice()),
+            DEEP => (BITS, PREEMPTIONS, filter),
+            _ => (BITS, bound, filter),
+        };
+        steps.extend(widths.iter().map(|bits| {
+            let mut step = step(workspace, name, bound, filter);
+            step.name += &format!(", {bits} bits");
+            narrow::narrowed(step, bits)
+        }));
+    }
+    steps
 }
 
 /// Clippy over the code that exists for the model checker only.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::Command;
 use crate::args::{Args, Flag, unknown};
+use crate::narrow;
 use crate::runner::{self, Options};
 use crate::step::{HOURS, Step, Subject};
 use crate::tools;
@@ -266,6 +267,21 @@ fn optimised(krate: &Crate) -> Step {
     let name = &krate.name;
     let line = format!("test --release --no-fail-fast -p {name} --tests -- --include-ignored");
     Step::cargo(format!("long tests {name}"), &line).at_least(1)
+}
+
+/// The tests of ring and chain with indices so narrow that they wrap all the time.
+pub(super) fn narrow(workspace: &Workspace) -> Vec<Step> {
+    let line = format!(
+        "test --no-fail-fast -p {} -p pool-chain --tests",
+        narrow::RING
+    );
+    let one = |bits| {
+        let step = Step::cargo(format!("narrow indices, {bits} bits"), &line)
+            .env("CARGO_TARGET_DIR", workspace.target())
+            .at_least(1);
+        narrow::narrowed(step, bits)
+    };
+    ["4", "8"].map(one).into()
 }
 
 /// The tests that are too long for a debug build, if the crate has any: what else runs optimised is the business of

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Command, asm, loom, miri, mutants, sanitize};
+use super::{Command, asm, loom, miri, mutants, sanitize, test};
 use crate::args::{Args, Flag};
 use crate::runner::{self, Done, Options};
 use crate::selftest;
@@ -66,6 +66,7 @@ pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
     steps.extend(sanitize::steps(workspace));
     steps.extend(own(deep));
     if deep {
+        steps.extend(test::narrow(workspace));
         steps = steps.into_iter().map(|step| step.within(HOURS)).collect();
     }
     steps
@@ -209,6 +210,12 @@ const ROWS: &[Row] = &[
         tool: "litmus",
         covered: "the asymmetric barrier on this machine",
         count: Words,
+    },
+    Row {
+        prefix: "narrow indices",
+        tool: "narrow indices",
+        covered: "the tests of ring and chain, with indices that wrap all the time",
+        count: Sum(|output| vec![(passed(output), "tests")]),
     },
     Row {
         prefix: "orderings",

@@ -153,7 +153,7 @@ fn fact(name: &str, value: Option<&str>) -> Option<Worlds> {
     Some(match (name, value) {
         ("test" | "doctest", None) => Worlds::NONE,
         ("pool_loom", None) | ("feature", Some("loom")) => Worlds::LOOM,
-        // Indices are narrowed by hand, for single models.
+        // Indices are narrowed for models and tests; it moves no site.
         ("pool_index_bits", Some(_)) => Worlds::NONE,
         ("feature", Some("alloc" | "std" | "bytes" | "metrics" | "tracing")) => Worlds::ALL,
         // Which of the systems' C libraries it is makes no difference here.

@@ -40,6 +40,8 @@ pub(crate) enum Tool {
     Plain,
     /// In every interleaving, up to three preemptions.
     Loom,
+    /// The same with indices of three bits.
+    Narrow,
     /// Under Miri, some schedules.
     Miri,
 }
@@ -50,6 +52,7 @@ impl Tool {
         match self {
             Self::Plain => "test",
             Self::Loom => "loom",
+            Self::Narrow => "loom, 3 bits,",
             Self::Miri => "miri",
         }
     }
@@ -76,6 +79,14 @@ const fn plain(program: &'static str, test: &'static str) -> Check {
 const fn loom(test: &'static str) -> Check {
     Check {
         tool: Tool::Loom,
+        program: "loom",
+        test,
+    }
+}
+
+const fn narrow(test: &'static str) -> Check {
+    Check {
+        tool: Tool::Narrow,
         program: "loom",
         test,
     }
@@ -257,5 +268,26 @@ pub(crate) const BUGS: &[Bug] = &[
 ",
         bad: "",
         checks: &[loom("facade_regression_of_fences").says("outcomes")],
+    },
+    Bug {
+        name: "the tail alone compared",
+        krate: "pool-dequeue",
+        file: "src/raw.rs",
+        good: "            match self.indices.0.compare_exchange_weak(
+                now.pack(),
+                now.tail_forward(count).pack(),
+                Ordering::Acquire,
+",
+        bad: "            let seen = self.indices();
+            if seen.tail() != now.tail() {
+                now = seen;
+                continue;
+            }
+            match self.indices.0.compare_exchange_weak(
+                seen.pack(),
+                seen.tail_forward(count).pack(),
+                Ordering::Acquire,
+",
+        checks: &[narrow("a_full_turn_of_the_tail").says("data race")],
     },
 ];

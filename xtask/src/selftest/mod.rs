@@ -9,6 +9,7 @@ use std::time::Duration;
 mod bugs;
 
 use crate::copy::{Borrowed, Tree};
+use crate::narrow;
 use crate::runner::Job;
 use crate::step::Invocation;
 use crate::suite::{self, Ended, Program, Test};
@@ -42,7 +43,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<String, String> {
     }
 
     // What fails without a bug proves nothing about one.
-    tree.write(&place.copy)?;
+    place.write(&tree)?;
     let mut asked = HashSet::new();
     for bug in BUGS {
         for Witness { check, .. } in bug.checks {
@@ -64,7 +65,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<String, String> {
         let path = format!("crates/{}/{}", bug.krate, bug.file);
         let mut spoilt = tree.clone();
         spoilt.edit(&path, |text| plant(text, bug))?;
-        spoilt.write(&place.copy)?;
+        place.write(&spoilt)?;
         let verdicts = bug
             .checks
             .iter()
@@ -72,7 +73,7 @@ pub(crate) fn run(job: &mut Job<'_>) -> Result<String, String> {
             .collect::<Result<Vec<_>, String>>()?;
         rows.push(Row { bug, verdicts });
     }
-    tree.write(&place.copy)?;
+    place.write(&tree)?;
 
     job.say(&table(&rows));
     let surprises: Vec<String> = rows.iter().flat_map(Row::surprises).collect();
@@ -175,6 +176,8 @@ fn table(rows: &[Row<'_>]) -> String {
 /// Where the copy is, and what it is built with.
 struct Place {
     copy: PathBuf,
+    /// The same for narrow indices.
+    narrow: PathBuf,
     /// Where everybody builds, and where the models do: what the crates depend on is there already.
     target: PathBuf,
     models: PathBuf,
@@ -188,11 +191,17 @@ impl Place {
         fs::create_dir_all(&root).map_err(|error| format!("{}: {error}", root.display()))?;
         Ok(Self {
             copy: root.join("copy"),
+            narrow: root.join("narrow").join("copy"),
             target: workspace.target().to_owned(),
             models: workspace.target_for("loom"),
             log: root.join("check.log"),
             nightly: tools::nightly_with_miri(),
         })
+    }
+
+    fn write(&self, tree: &Tree) -> Result<(), String> {
+        tree.write(&self.copy)?;
+        narrow::scripted(tree.clone())?.write(&self.narrow)
     }
 
     /// Builds the check's program and runs its test. A copy that cannot be built is an error and no catch.
@@ -221,17 +230,23 @@ impl Place {
             "lib" => "--lib".to_owned(),
             file => format!("--test {file}"),
         };
-        let dir = self.copy.join("crates").join(krate);
+        let copy = match check.tool {
+            Tool::Narrow => &self.narrow,
+            Tool::Plain | Tool::Loom | Tool::Miri => &self.copy,
+        };
+        let dir = copy.join("crates").join(krate);
         let (build, ran) = match check.tool {
             Tool::Plain => (
                 Invocation::cargo(&format!("test -p {krate} {which} --no-run")),
                 None,
             ),
-            Tool::Loom => (
+            Tool::Loom | Tool::Narrow => (
                 Invocation::cargo(&format!(
                     "test -p {krate} {which} --release --features loom --no-run"
                 ))
-                .env("RUSTFLAGS", "--cfg pool_loom"),
+                .env("RUSTFLAGS", "--cfg pool_loom")
+                // Nobody reads it in the other copy.
+                .env(narrow::VARIABLE, "3"),
                 None,
             ),
             Tool::Miri => {
@@ -254,13 +269,13 @@ impl Place {
             }
         };
         let target = match check.tool {
-            Tool::Loom => &self.models,
+            Tool::Loom | Tool::Narrow => &self.models,
             Tool::Plain | Tool::Miri => &self.target,
         };
         let build = build
             .env("CARGO_TARGET_DIR", target)
             .without("CARGO_ENCODED_RUSTFLAGS")
-            .in_dir(&self.copy);
+            .in_dir(copy);
         let built = job.run(&build)?;
         let mut invocation = match ran {
             Some(ran) => ran,
@@ -268,7 +283,7 @@ impl Place {
                 let (_, path) = suite::executables(&built)
                     .pop()
                     .ok_or_else(|| format!("{krate} {which} builds no program"))?;
-                Invocation::new(self.copy.join(path), "")
+                Invocation::new(copy.join(path), "")
                     .in_dir(&dir)
                     .env("LOOM_MAX_PREEMPTIONS", "3")
             }
