@@ -604,7 +604,7 @@ fn register_against_register() {
 /// all that was done to the pool before.
 #[test]
 fn register_against_rotate_all() {
-    explore_all(40_500, &[(1, 0), (1, 1)], || {
+    explore_all(53_600, &[(1, 0), (1, 1)], || {
         let ((old, _), (new, ledger)) = (registrable(), registrable());
         Pool::register_shared(&old);
         let thread = thread::spawn(move || {
