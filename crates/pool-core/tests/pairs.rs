@@ -298,6 +298,11 @@ fn run(cases: &[Case], book: &'static Book) {
             // Under Miri half of the time would go into this; whoever has lost an item is told of a leak.
             if let Some(pool) = kept.filter(|_| !cfg!(miri)) {
                 assert_eq!(pool.stats().idle, book.alive(), "{}", case.told());
+                if case.start == Start::Due {
+                    // Both saw that it was time, and one of them turned.
+                    let turns = 1 + u64::from(case.is("rotate"));
+                    assert_eq!(pool.stats().generation, turns, "{}", case.told());
+                }
             }
             // By now somebody has dropped the pool, with what was in it.
             book.close(|| case.told());
