@@ -11,7 +11,9 @@ use std::hash::BuildHasher as _;
 
 use faults::{Fuse, PutOut, Value, Witnesses, planned};
 use pool_chain::raw::{Chain, Detached, FIRST_CAPACITY};
-use pool_chain::{Consumer, Full, Producer, TailBatch, try_with_limit_at, unbounded_at};
+use pool_chain::{
+    Consumer, Full, MAX_CAPACITY, Producer, TailBatch, try_with_limit_at, unbounded_at,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
@@ -96,12 +98,12 @@ struct Rings {
 impl Rings {
     /// By the slots of all rings. Those that are drained were unlinked when it was last asked whether there is anything.
     ///
-    /// A ring is followed by one of another size, unless it is blocked and has 64 slots or more. So a power of two below
-    /// twice that is one ring.
+    /// A ring is followed by one of another size, unless it is blocked and has 64 slots or more, or there is no bigger
+    /// one. So a power of two below twice that is one ring.
     fn of(slots: usize) -> Self {
         Self {
             slots,
-            one: slots.is_power_of_two() && slots < 128,
+            one: slots.is_power_of_two() && slots < 2 * MAX_CAPACITY.min(64),
         }
     }
 }
@@ -123,7 +125,8 @@ fn stolen(
 /// Checks a shrinkage: an empty chain comes down to its smallest ring, one ring that is too big for the values in it is
 /// followed by one that they fill to a half.
 fn shrunk(before: Rings, values: usize, slots: usize) -> Result<(), TestCaseError> {
-    let fit = (2 * values).next_power_of_two().max(FIRST_CAPACITY);
+    let fit = (2 * values).min(MAX_CAPACITY);
+    let fit = fit.next_power_of_two().max(FIRST_CAPACITY);
     let more = if fit < before.slots { fit } else { 0 };
     if values == 0 {
         // None if nothing was ever pushed.

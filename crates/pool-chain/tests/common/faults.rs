@@ -34,9 +34,9 @@ pub(crate) fn planned<R>(f: impl FnOnce() -> R) -> Option<R> {
 pub(crate) struct Fuse(Rc<Cell<usize>>);
 
 impl Fuse {
-    /// The `count`-th call from now on panics; 0 for none.
+    /// The `count`-th call from now on panics; 0 for none. None where a panic ends the process.
     pub(crate) fn set(&self, count: usize) {
-        self.0.set(count);
+        self.0.set(if cfg!(panic = "unwind") { count } else { 0 });
     }
 
     pub(crate) fn tick(&self) {
