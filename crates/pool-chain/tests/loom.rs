@@ -24,7 +24,7 @@ use loom::thread;
 use pool_chain::raw::Chain;
 use pool_chain::{Consumer, Producer, begin_model, finish_model, unbounded, with_limit};
 
-use Search::{Bounded, Whole};
+use Search::{Bounded, Shallow, Whole};
 
 /// Which schedules of a model are tried.
 #[derive(Clone, Copy)]
@@ -33,6 +33,8 @@ enum Search {
     Whole,
     /// Those with three preemptions, or with as many more as the environment asks for.
     Bounded,
+    /// Those with two preemptions, whatever the environment asks for.
+    Shallow,
 }
 
 /// The bound of every change.
@@ -46,6 +48,7 @@ impl Search {
             (_, Some(shallow)) if shallow < USUAL => Some(shallow),
             (Self::Whole, _) => None,
             (Self::Bounded, asked) => Some(asked.unwrap_or(USUAL)),
+            (Self::Shallow, _) => Some(2),
         }
     }
 }
@@ -91,7 +94,8 @@ fn explore<O>(
         expected.iter().cloned().collect::<BTreeSet<_>>(),
         "{name}: the outcomes are not the expected ones"
     );
-    if bound.is_none_or(|bound| bound >= USUAL) {
+    let enough = search.bound(Some(USUAL));
+    if bound.is_none_or(|bound| enough.is_none_or(|enough| bound >= enough)) {
         assert!(iterations >= floor, "{name}: only {iterations} schedules");
     }
 }
@@ -454,27 +458,22 @@ fn counting_against_unlinking() {
 }
 
 /// A thief unlinks a drained ring, and a third thread meets the ring behind it by the thief's word alone: it finds
-/// it whole.
+/// it whole. Two preemptions are what that takes: the producer's after it has linked the ring, the thief's after the
+/// unlinking. (Three of them, with three threads, make a million schedules and no other outcome. In a smaller model
+/// somebody pins after the push, and to the model checker the fence of that makes everything known.)
 #[test]
 fn a_thief_unlinks_for_another() {
-    explore("for another", Bounded, 62_000, &[2, 2 + 4, 4], || {
+    explore("for another", Shallow, 13_000, &[2, 2 + 4, 4], || {
         let (mut producer, consumer) = filled(2);
-        let slow = consumer.pop_tail_batch(1);
-        let counter = thread::spawn({
-            let consumer = consumer.clone();
-            move || consumer.capacity()
-        });
-        let thief = thread::spawn({
-            let consumer = consumer.clone();
-            // Looking for a value unlinks as taking one does, in fewer steps.
-            move || consumer.is_empty()
-        });
-        // The old ring is full, since nobody has moved the first value out; the second keeps it linked.
+        let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
+        let [thief, counter] = [consumer.clone(), consumer.clone()];
+        // Looking for a value unlinks as taking one does, in fewer steps.
+        let thief = thread::spawn(move || thief.is_empty());
+        let counter = thread::spawn(move || counter.capacity());
         producer.push_head(Counted::new(3));
-        assert_eq!(number(consumer.pop_tail()), Some(2));
         thief.join().unwrap();
         let counted = counter.join().unwrap();
-        assert!(numbers(slow).eq([1]));
+        assert!(numbers(slow.into_iter().flatten()).eq([1, 2]));
         assert_eq!(rest(&consumer), [3]);
         counted
     });
