@@ -28,9 +28,11 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 struct Suite {
     krate: &'static str,
     programs: &'static [&'static str],
-    /// Parts of the names of tests that leak on purpose.
+    /// The tests that are of use; all, if none is named.
+    only: &'static [&'static str],
+    /// The tests that leak on purpose.
     leaks: &'static [&'static str],
-    /// The same for tests that wait for time to pass, which passes more slowly here.
+    /// Those that wait for time to pass, which passes more slowly here.
     waits: &'static [&'static str],
 }
 
@@ -38,13 +40,15 @@ const SUITES: &[Suite] = &[
     Suite {
         krate: "pool-dequeue",
         programs: &["go_pool_test", "ladder", "pairs", "panics"],
-        leaks: &["forgotten"],
+        only: &[],
+        leaks: &[],
         waits: &[],
     },
     Suite {
         krate: "pool-chain",
         programs: &["go_pool_test", "ladder", "panics"],
-        leaks: &["forgotten"],
+        only: &[],
+        leaks: &[],
         waits: &[],
     },
     Suite {
@@ -57,13 +61,36 @@ const SUITES: &[Suite] = &[
             "panics",
             "fuses",
         ],
-        leaks: &["forgotten"],
+        only: &[],
+        leaks: &["forgotten", "forgotten_owned"],
         waits: &["turning_by_themselves"],
+    },
+    Suite {
+        krate: "pool-core",
+        programs: &[
+            "budgets",
+            "put_races_clear",
+            "reaper",
+            "registry",
+            "rotation",
+        ],
+        only: &[
+            "limits_hold_under_threads",
+            "an_item_that_was_put_back_may_be_dropped_at_once",
+            "coming_and_going",
+            "the_last_pool_is_dropped_on_the_thread",
+            "re_entry",
+            "pools_come_and_go_meanwhile",
+            "many_turn_at_once",
+        ],
+        leaks: &[],
+        waits: &[],
     },
     Suite {
         krate: "atomic-value",
         programs: &["go_value_test", "threads", "user_code"],
-        leaks: &["forgotten"],
+        only: &[],
+        leaks: &[],
         waits: &[],
     },
 ];
@@ -77,13 +104,24 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
 
-/// A crate's test programs that are of use under a sanitizer, as cargo wants to be told of them.
+/// A crate's test programs that are of use under a sanitizer as a whole, as cargo wants to be told of them.
 pub(super) fn programs(krate: &str) -> String {
-    let suites = SUITES.iter().filter(|suite| suite.krate == krate);
-    suites
-        .flat_map(|suite| suite.programs)
-        .map(|program| format!(" --test {program}"))
+    let is_whole = |suite: &&Suite| suite.krate == krate && suite.only.is_empty();
+    SUITES
+        .iter()
+        .filter(is_whole)
+        .map(Suite::programs)
         .collect()
+}
+
+impl Suite {
+    /// As cargo wants to be told of them.
+    fn programs(&self) -> String {
+        let programs = self.programs.iter();
+        programs
+            .map(|program| format!(" --test {program}"))
+            .collect()
+    }
 }
 
 /// Both sanitizers over all crates.
@@ -97,9 +135,9 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
     };
     let one = |name: &'static str, suite: &Suite| {
         let line = format!(
-            "test -Zbuild-std --target {TARGET} --release -p {}{} --",
+            "test -Zbuild-std --target {TARGET} --release -p {}{} -- --exact",
             suite.krate,
-            programs(suite.krate)
+            suite.programs()
         );
         let mut invocation = Invocation::cargo_of(&nightly, &line)
             .env("RUSTFLAGS", format!("-Zsanitizer={name}"))
@@ -107,12 +145,21 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
             .env("TSAN_OPTIONS", "halt_on_error=1")
             .env("ASAN_OPTIONS", "detect_leaks=1")
             .without("CARGO_ENCODED_RUSTFLAGS");
+        invocation = invocation.args(suite.only);
         invocation = invocation.args(suite.waits.iter().flat_map(|test| ["--skip", test]));
         if name == "address" {
             invocation = invocation.args(suite.leaks.iter().flat_map(|leak| ["--skip", leak]));
         }
-        Step::run(format!("{name} sanitizer, {}", suite.krate), invocation)
-            .at_least(suite.programs.len())
+        let part = if suite.only.is_empty() {
+            ""
+        } else {
+            ", single tests"
+        };
+        Step::run(
+            format!("{name} sanitizer, {}{part}", suite.krate),
+            invocation,
+        )
+        .at_least(suite.programs.len().max(suite.only.len()))
     };
     ["thread", "address"]
         .into_iter()
