@@ -288,6 +288,8 @@ fn hunt(
                     break;
                 }
                 Ended::Failed(kind) if sound.failed && SHALLOW.contains(&kind.as_str()) => {}
+                // A mutant may make a model smaller, which says nothing about it.
+                Ended::Failed(kind) if kind == "floor" => {}
                 Ended::Failed(kind) => {
                     fate.killed = Some(Kill {
                         level: level.name.clone(),
