@@ -51,4 +51,7 @@ pub use usage::{Calibrator, Usage};
 /// The model checker's view of the list of pools.
 #[cfg(pool_loom)]
 #[doc(hidden)]
-pub use {env::ModelArc, registry::finish_model};
+pub use {
+    env::ModelArc,
+    registry::{begin_model, finish_model},
+};

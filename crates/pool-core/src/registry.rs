@@ -34,6 +34,18 @@ fn list() -> &'static AtomicValue<Vec<Member>> {
     &MEMBERS
 }
 
+/// Begins an execution, before its threads are spawned: makes what is made at its first use, which would otherwise be
+/// an edge between two of them.
+#[cfg(pool_loom)]
+pub fn begin_model() {
+    use crate::sync::{Ordering, fence};
+
+    // ORDERING: SeqCst, pairs with nothing: it makes the companion of all such fences.
+    fence(Ordering::SeqCst);
+    crate::thread::begin_model();
+    drop(list().take());
+}
+
 /// Empties the list at the end of an execution.
 #[cfg(pool_loom)]
 pub fn finish_model() {

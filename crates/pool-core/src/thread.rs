@@ -90,6 +90,12 @@ fn numbers() -> Handle {
     NUMBERS.clone()
 }
 
+/// Makes the numbers.
+#[cfg(pool_loom)]
+pub(crate) fn begin_model() {
+    drop(numbers());
+}
+
 /// Gives the number back when the thread goes.
 struct Lease(Cell<Option<(Handle, u32)>>);
 

@@ -71,6 +71,8 @@ fn explore_within<O>(
     {
         let (outcomes, executions) = (outcomes.clone(), executions.clone());
         builder.check(move || {
+            pool_chain::begin_model();
+            pool_core::begin_model();
             let outcome = model();
             pool_chain::finish_model();
             outcomes.lock().unwrap().insert(outcome);
@@ -412,7 +414,7 @@ fn put_against_clear() {
 /// is whole.
 #[test]
 fn a_number_passes_between_running_threads() {
-    explore_all(65_700, &[false, true], || {
+    explore_all(22_500, &[false, true], || {
         let (pool, ledger) = pool(2, 1);
         let item = ledger.item();
         let (first, second) = (pool.clone(), pool.clone());
