@@ -63,8 +63,12 @@ impl Crate {
 impl Workspace {
     /// Finds out where we are.
     pub(crate) fn find() -> Result<Self, String> {
+        let built = env!("CARGO_MANIFEST_DIR");
+        // Cargo names another package here when we are the runner of its tests, see `cmd::apart`.
         let own = std::env::var_os("CARGO_MANIFEST_DIR")
-            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+            .map(PathBuf::from)
+            .filter(|own| own.file_name() == Path::new(built).file_name())
+            .unwrap_or_else(|| PathBuf::from(built));
         let root = own.parent().ok_or("xtask has no parent folder")?.to_owned();
         let manifest = read(&root.join("Cargo.toml"))?;
         let rust_version = value(&manifest, "workspace.package", "rust-version")

@@ -120,9 +120,13 @@ pub(super) fn lint(workspace: &Workspace) -> Option<Step> {
 }
 
 fn step(workspace: &Workspace, name: &str, bound: &str, filter: &[OsString]) -> Step {
-    let line = format!("test -p {name} --release --features loom --test loom -- --show-output");
+    let program = std::env::current_exe().unwrap_or_else(|_| "xtask".into());
+    let runner = format!("target.'cfg(all())'.runner=[{program:?}, \"apart\"]");
+    let line = format!("test -p {name} --release --features loom --test loom");
     let step = with_loom(
-        Step::cargo(format!("loom {name}"), &line).args(filter),
+        Step::cargo(format!("loom {name}"), &line)
+            .args(["--config", &runner, "--"])
+            .args(filter),
         workspace,
     )
     .env("LOOM_MAX_PREEMPTIONS", bound)

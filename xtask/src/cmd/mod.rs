@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::args::{Args, Flag};
 use crate::workspace::Workspace;
 
+mod apart;
 mod api;
 mod asm;
 mod bench;
@@ -61,6 +62,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     api::COMMAND,
     test::COMMAND,
     loom::COMMAND,
+    apart::COMMAND,
     miri::COMMAND,
     faults::COMMAND,
     fuzz::COMMAND,

@@ -161,9 +161,12 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
         )
         .at_least(suite.programs.len().max(suite.only.len()))
     };
+    // Tests that are there for what threads do to each other are of no use to the other.
+    let is_for = |name: &str, suite: &Suite| name == "thread" || suite.only.is_empty();
     ["thread", "address"]
         .into_iter()
         .flat_map(|name| SUITES.iter().map(move |suite| (name, suite)))
+        .filter(|(name, suite)| is_for(name, suite))
         .map(|(name, suite)| one(name, suite))
         .collect()
 }
