@@ -42,7 +42,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     args.no_words()?;
     let deep = args.has("--deep");
     let mut steps = if args.has("--self-test") {
-        vec![self_test()]
+        vec![self_test(false)]
     } else {
         steps(workspace, deep)
     };
@@ -61,7 +61,7 @@ pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
     let mut steps = asm::steps();
     steps.extend(loom::steps(workspace, deep));
     steps.extend(properties(workspace, deep));
-    steps.push(self_test());
+    steps.push(self_test(true));
     steps.extend(miri::steps(workspace, deep));
     steps.extend(sanitize::steps(workspace));
     steps.extend(own(deep));
@@ -73,23 +73,27 @@ pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
 }
 
 /// Whether planted bugs are noticed.
-pub(super) fn self_test() -> Step {
-    Step::check("self-test", selftest::run)
+fn self_test(part_of_all: bool) -> Step {
+    Step::check("self-test", move |job| selftest::run(job, part_of_all))
         .on_failure("a bug that nobody notices needs a test; a place that has moved, xtask/src/selftest/bugs.rs")
 }
 
 /// Random operations against a sequential model.
 fn properties(workspace: &Workspace, deep: bool) -> Vec<Step> {
-    let cases = if deep { "100000" } else { "1024" };
     workspace
         .crates()
         .iter()
         .filter(|krate| krate.dir.join("tests/properties.rs").exists())
         .map(|krate| {
             let line = format!("test --release -p {} --test properties", krate.name);
-            Step::cargo(format!("properties {}", krate.name), &line)
-                .env("PROPTEST_CASES", cases)
-                .at_least(1)
+            let step = Step::cargo(format!("properties {}", krate.name), &line).at_least(1);
+            let cases = match krate.name.as_str() {
+                _ if deep => "100000",
+                // Of many threads each.
+                "pool-core" => "384",
+                _ => "1024",
+            };
+            step.env("PROPTEST_CASES", cases)
         })
         .collect()
 }
