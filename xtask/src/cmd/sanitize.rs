@@ -97,7 +97,7 @@ const SUITES: &[Suite] = &[
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let chosen = args.choose("sanitizer", &["thread", "address"])?;
-    let steps = steps(workspace)
+    let steps = steps(workspace, true)
         .into_iter()
         .filter(|step| chosen.iter().any(|name| step.name.starts_with(name)))
         .collect();
@@ -124,8 +124,8 @@ impl Suite {
     }
 }
 
-/// Both sanitizers over all crates.
-pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
+/// Both sanitizers over all crates; single tests of large programs only if there is time.
+pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
     let here = cfg!(all(target_arch = "x86_64", target_os = "linux"));
     let Some(nightly) = tools::nightly_with_sources().filter(|_| here) else {
         let reason = "needs 64-bit Linux and `.ci/get nightly`";
@@ -162,7 +162,7 @@ pub(super) fn steps(workspace: &Workspace) -> Vec<Step> {
         .at_least(suite.programs.len().max(suite.only.len()))
     };
     // Tests that are there for what threads do to each other are of no use to the other.
-    let is_for = |name: &str, suite: &Suite| name == "thread" || suite.only.is_empty();
+    let is_for = |name: &str, suite: &Suite| suite.only.is_empty() || deep && name == "thread";
     ["thread", "address"]
         .into_iter()
         .flat_map(|name| SUITES.iter().map(move |suite| (name, suite)))

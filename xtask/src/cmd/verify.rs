@@ -63,7 +63,7 @@ pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
     steps.extend(properties(workspace, deep));
     steps.push(self_test(true));
     steps.extend(miri::steps(workspace, deep));
-    steps.extend(sanitize::steps(workspace));
+    steps.extend(sanitize::steps(workspace, deep));
     steps.extend(own(deep));
     if deep {
         steps.extend(test::narrow(workspace));
