@@ -47,7 +47,7 @@ pub(super) const COMMAND: Command = Command {
 /// Crates whose rings are freed by crossbeam-epoch.
 const OVER_EPOCH: &[&str] = &["pool-chain", "pool-core"];
 
-/// In every crate, each pair of what two sides can do, and nothing else: a few seconds for a schedule.
+/// In every crate, each pair of what two sides can do, and nothing else: seconds for a schedule, half a minute for the pool's.
 const PAIRS: &str = "--test pairs";
 
 /// Two sides meet less often for its time here, and more threads than two: the crate, the program, and what of it to

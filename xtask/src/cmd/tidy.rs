@@ -212,7 +212,10 @@ fn headers(files: &[File]) -> Vec<String> {
         .collect()
 }
 
-/// One facade, copied; one place for pairs of operations to meet; and one licence text.
+/// What the tests of several crates share: the places where pairs of operations meet, and where user code panics.
+const SHARED: &[&str] = &["/tests/common/meeting.rs", "/tests/common/faults.rs"];
+
+/// One facade, copied; one of each file that tests share; and one licence text.
 fn facade_copies(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut same = |of: &File, master: &File| {
@@ -227,12 +230,11 @@ fn facade_copies(files: &[File]) -> Vec<String> {
     {
         facades.iter().for_each(|file| same(file, master));
     }
-    let meetings = || {
-        let end = "/tests/common/meeting.rs";
-        files.iter().filter(move |file| file.path.ends_with(end))
-    };
-    if let Some(master) = meetings().find(|file| file.krate() == Some("pool-dequeue")) {
-        meetings().for_each(|file| same(file, master));
+    for end in SHARED {
+        let copies = || files.iter().filter(|file| file.path.ends_with(end));
+        if let Some(master) = copies().find(|file| file.krate() == Some("pool-dequeue")) {
+            copies().for_each(|file| same(file, master));
+        }
     }
     for master in files
         .iter()
@@ -605,11 +607,11 @@ mod tests {
             other[0].starts_with("crates/pool-chain/src/sync.rs:1: differs"),
             "{other:?}"
         );
-        let meetings = facade_copies(&[
-            file("crates/pool-dequeue/tests/common/meeting.rs", "a"),
-            file("crates/pool-core/tests/common/meeting.rs", "b"),
-        ]);
-        assert_eq!(meetings.len(), 1);
+        for end in SHARED {
+            let copies = ["pool-dequeue", "pool-chain"].map(|krate| format!("crates/{krate}{end}"));
+            let shared = facade_copies(&[file(&copies[0], "a"), file(&copies[1], "b")]);
+            assert_eq!(shared.len(), 1);
+        }
         let licence = facade_copies(&[file("LICENSE-MIT", "a"), file("crates/x/LICENSE-MIT", "b")]);
         assert_eq!(licence.len(), 1);
     }
