@@ -11,6 +11,7 @@ mod markdown;
 mod narrow;
 mod orderings;
 mod packages;
+mod parallel;
 mod runner;
 mod scan;
 mod selftest;

@@ -4,11 +4,14 @@
 use std::fmt::{self, Write as _};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::args::Args;
+use crate::parallel::parallel;
 use crate::step::{Action, Invocation, Step};
 use crate::workspace::Workspace;
 
@@ -40,6 +43,7 @@ impl Options {
 }
 
 /// How a step ended.
+#[derive(Clone)]
 enum Outcome {
     Passed(String),
     Failed(String),
@@ -83,9 +87,13 @@ pub(crate) fn run(workspace: &Workspace, steps: Vec<Step>, options: Options) -> 
     run_and_tell(workspace, steps, options, |_| String::new())
 }
 
-/// A step that has been run.
+/// A step that has been run, or will be.
+#[derive(Clone)]
 pub(crate) struct Done {
     pub(crate) name: String,
+    /// Its name with its place among the others.
+    title: String,
+    hint: Option<String>,
     outcome: Outcome,
     /// What was lacking: for all of it if it was skipped, else for a part.
     missing: Vec<Missing>,
@@ -94,6 +102,41 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    fn waiting(step: &Step, number: usize, count: usize, logs: &Path) -> Self {
+        Self {
+            name: step.name.clone(),
+            title: format!("[{number:>2}/{count}] {}", step.name),
+            hint: step.hint.clone(),
+            outcome: Outcome::NotReached,
+            missing: Vec::new(),
+            time: Duration::ZERO,
+            log: logs.join(format!("{}.log", file_name(&step.name))),
+        }
+    }
+
+    fn carry_out(&mut self, workspace: &Workspace, action: Action, options: Options) {
+        let begun = Instant::now();
+        if let Action::Skip { tool, reason } = action {
+            self.outcome = Outcome::Skipped;
+            self.missing.push(Missing { tool, reason });
+        } else {
+            match Job::new(workspace, &self.title, self.log.clone(), options) {
+                Ok(mut job) => {
+                    self.outcome = job.carry_out(action);
+                    self.missing.append(&mut job.missing);
+                }
+                Err(error) => {
+                    self.outcome = Outcome::Failed(format!("{}: {error}", self.log.display()));
+                }
+            }
+            self.time = begun.elapsed();
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed(_))
+    }
+
     /// In a word, and what it said for the summary.
     pub(crate) fn told(&self) -> (&'static str, &str) {
         match &self.outcome {
@@ -138,38 +181,27 @@ pub(crate) fn run_and_tell(
     let count = steps.len();
     let mut results: Vec<Done> = Vec::new();
     let mut failed = false;
-    for (index, step) in steps.into_iter().enumerate() {
-        let mut done = Done {
-            outcome: Outcome::NotReached,
-            missing: Vec::new(),
-            time: Duration::ZERO,
-            log: logs.join(format!("{}.log", file_name(&step.name))),
-            name: step.name,
-        };
+    let mut ahead = steps.into_iter().enumerate().peekable();
+    while let Some((index, step)) = ahead.next() {
+        let waiting = |index, step: &Step| Done::waiting(step, index + 1, count, &logs);
+        let mut done = vec![waiting(index, &step)];
         if failed && !options.keep_going {
-            results.push(done);
+            results.append(&mut done);
             continue;
         }
-        let title = format!("[{:>2}/{count}] {}", index + 1, done.name);
-        let begun = Instant::now();
-        if let Action::Skip { tool, reason } = step.action {
-            done.outcome = Outcome::Skipped;
-            done.missing.push(Missing { tool, reason });
-        } else {
-            match Job::new(workspace, &title, done.log.clone(), options) {
-                Ok(mut job) => {
-                    done.outcome = job.carry_out(step.action);
-                    done.missing = job.missing;
-                }
-                Err(error) => {
-                    done.outcome = Outcome::Failed(format!("{}: {error}", done.log.display()));
-                }
+        if step.runs_beside() {
+            let mut actions = vec![step.action];
+            while let Some((index, step)) = ahead.next_if(|(_, step)| step.runs_beside()) {
+                done.push(waiting(index, &step));
+                actions.push(step.action);
             }
-            done.time = begun.elapsed();
+            done = together(workspace, done, actions, options);
+        } else {
+            done[0].carry_out(workspace, step.action, options);
+            report(&done[0], options);
         }
-        report(&title, &done, step.hint.as_deref(), options);
-        failed |= matches!(done.outcome, Outcome::Failed(_));
-        results.push(done);
+        failed |= done.iter().any(Done::has_failed);
+        results.append(&mut done);
     }
     print!("{}", summary(&results, started.elapsed()));
     print!("{}", tell(&results));
@@ -184,6 +216,36 @@ pub(crate) fn run_and_tell(
     }
 }
 
+/// Runs programs at the same time, as many as there are processors, and tells of each at its end.
+fn together(
+    workspace: &Workspace,
+    waiting: Vec<Done>,
+    actions: Vec<Action>,
+    options: Options,
+) -> Vec<Done> {
+    let programs: Vec<(Done, Invocation)> = waiting
+        .into_iter()
+        .zip(actions)
+        .filter_map(|(done, action)| match action {
+            Action::Run(invocation) => Some((done, invocation)),
+            Action::Check(_) | Action::Skip { .. } => None,
+        })
+        .collect();
+    let failed = AtomicBool::new(false);
+    parallel(
+        &programs,
+        |_, (done, invocation)| {
+            let mut done = done.clone();
+            if options.keep_going || !failed.load(Ordering::Relaxed) {
+                done.carry_out(workspace, Action::Run(invocation.clone()), options);
+                failed.fetch_or(done.has_failed(), Ordering::Relaxed);
+            }
+            done
+        },
+        |_, done| report(done, options),
+    )
+}
+
 /// Why a run fails in which no step did: what was left out may not be.
 fn refusal(results: &[Done], options: Options) -> Option<String> {
     let incomplete = results.iter().filter(|done| !done.missing.is_empty());
@@ -196,7 +258,8 @@ fn refusal(results: &[Done], options: Options) -> Option<String> {
 }
 
 /// Prints how a step ended; for a failed one, why, what it printed and what helps.
-fn report(title: &str, done: &Done, hint: Option<&str>, options: Options) {
+fn report(done: &Done, options: Options) {
+    let Done { title, hint, .. } = done;
     clear_line();
     let elapsed = seconds(done.time);
     match &done.outcome {
@@ -323,8 +386,9 @@ impl<'w> Job<'w> {
             started: Instant::now(),
             missing: Vec::new(),
         };
+        running().push((job.title.clone(), job.started));
         if watched() {
-            job.show_time();
+            show_time();
         } else {
             println!("{} …", job.title);
         }
@@ -480,7 +544,7 @@ impl<'w> Job<'w> {
                 return Ok(status);
             }
             if watched() {
-                self.show_time();
+                show_time();
             } else {
                 if beat.elapsed() >= HEARTBEAT {
                     beat = Instant::now();
@@ -514,15 +578,32 @@ impl<'w> Job<'w> {
         }
         String::from_utf8_lossy(&bytes).into_owned()
     }
+}
 
-    fn show_time(&self) {
-        print!(
-            "\r\x1b[2K{} … {}",
-            self.title,
-            seconds(self.started.elapsed())
-        );
-        let _ = io::stdout().flush();
+impl Drop for Job<'_> {
+    fn drop(&mut self) {
+        running().retain(|(title, _)| *title != self.title);
     }
+}
+
+/// What runs now, and since when, for whoever is watching.
+fn running() -> MutexGuard<'static, Vec<(String, Instant)>> {
+    static RUNNING: Mutex<Vec<(String, Instant)>> = Mutex::new(Vec::new());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Shows the first of them, which fits into a line.
+fn show_time() {
+    let running = running();
+    let Some((title, started)) = running.first() else {
+        return;
+    };
+    let others = match running.len() - 1 {
+        0 => String::new(),
+        count => format!(", {count} more"),
+    };
+    print!("\r\x1b[2K{title} … {}{others}", seconds(started.elapsed()));
+    let _ = io::stdout().flush();
 }
 
 /// Ends a program and everything that it started.
@@ -673,11 +754,9 @@ mod tests {
     #[test]
     fn the_summary_names_what_is_missing() {
         let done = |name: &str, outcome, millis| Done {
-            name: name.to_owned(),
             outcome,
-            missing: Vec::new(),
             time: Duration::from_millis(millis),
-            log: PathBuf::new(),
+            ..Done::waiting(&Step::cargo(name, ""), 1, 1, Path::new(""))
         };
         let lacking = |tool: &str, done: Done| Done {
             missing: vec![Missing {
@@ -725,6 +804,53 @@ mod tests {
         let refused = refusal(&results, options).unwrap();
         assert!(refused.starts_with("FAILED: 2 steps"), "{refused}");
         assert_eq!(refusal(&results[3..], options), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn neighbours_run_at_the_same_time() {
+        const KEEP_GOING: Options = Options {
+            keep_going: true,
+            verbose: false,
+            no_skips: false,
+        };
+        let folder = std::env::temp_dir().join(format!("xtask-runner-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let run = |options, scripts: &[&str]| -> Vec<&'static str> {
+            let mut done = Vec::new();
+            let mut actions = Vec::new();
+            for script in scripts {
+                let invocation = Invocation::new("sh", ["-c", script]).in_dir(&folder);
+                let step = Step::run(*script, invocation.within(Duration::from_secs(20)));
+                done.push(Done::waiting(&step, 1, 1, &folder));
+                actions.push(step.action);
+            }
+            let done = together(&Workspace::find().unwrap(), done, actions, options);
+            done.iter().map(|done| done.told().0).collect()
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        // On one they take turns, and there is no meeting.
+        if processors > 1 {
+            let meet = [
+                "> a; until [ -e b ]; do :; done",
+                "> b; until [ -e a ]; do :; done",
+            ];
+            assert_eq!(run(KEEP_GOING, &meet), ["ok", "ok"]);
+        }
+        // Of those that wait, none begins after a failure.
+        let mut scripts = vec!["exit 1"; processors];
+        scripts.push("true");
+        let stopping = Options {
+            keep_going: false,
+            ..KEEP_GOING
+        };
+        let told = run(stopping, &scripts);
+        assert_eq!((told[0], told[processors]), ("FAILED", "not reached"));
+        assert_eq!(
+            run(KEEP_GOING, &["exit 1", "true", "true"]),
+            ["FAILED", "ok", "ok"]
+        );
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Step {
     pub(crate) hint: Option<String>,
     /// What it looks at, if that is not to be seen from what it runs.
     subjects: Vec<Subject>,
+    /// See [`Step::beside`].
+    beside: bool,
 }
 
 /// What a step may look at, and a change touch.
@@ -67,6 +69,7 @@ impl Step {
             action: Action::Run(invocation),
             hint: None,
             subjects: Vec::new(),
+            beside: false,
         }
     }
 
@@ -85,6 +88,7 @@ impl Step {
             action: Action::Check(Box::new(check)),
             hint: None,
             subjects: Vec::new(),
+            beside: false,
         }
     }
 
@@ -103,6 +107,7 @@ impl Step {
             action,
             hint: None,
             subjects: Vec::new(),
+            beside: false,
         }
     }
 
@@ -146,6 +151,18 @@ impl Step {
             packages.push(Subject::AnyPackage);
         }
         packages
+    }
+
+    /// The step's program may run at the same time as those of its neighbours of which this is said, too: mostly it keeps
+    /// one core busy, what it measures is no time, and it shares no file with them but through cargo.
+    pub(crate) fn beside(mut self) -> Self {
+        self.beside = true;
+        self
+    }
+
+    /// Whether this is so.
+    pub(crate) fn runs_beside(&self) -> bool {
+        self.beside && matches!(self.action, Action::Run(_))
     }
 
     /// More arguments for the step's program, as they are.

@@ -4,12 +4,10 @@
 
 use std::ffi::OsString;
 use std::process::{Command as Process, ExitCode, Stdio};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use super::Command;
 use crate::args::Args;
+use crate::parallel::parallel;
 use crate::workspace::Workspace;
 
 pub(super) const COMMAND: Command = Command {
@@ -41,22 +39,8 @@ fn run(_: &Workspace, args: &Args) -> Result<ExitCode, String> {
     }
     let listed = String::from_utf8_lossy(&listed.stdout);
     let names = names(&listed);
-    let ahead = Mutex::new(names.iter());
-    let failed = AtomicBool::new(false);
-    let next = || ahead.lock().ok()?.next();
-    let work = || {
-        while let Some(name) = next() {
-            if !one(program, name) {
-                failed.store(true, Ordering::Relaxed);
-            }
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
-        }
-    });
-    Ok(if failed.into_inner() {
+    let passed = parallel(&names, |_, name| one(program, name), |_, _| ());
+    Ok(if passed.contains(&false) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{
     Command, bench, demo, deps, docs, fmt, lint, outside, package, server, targets, test, tidy,
@@ -55,7 +55,10 @@ const ENOUGH: Duration = Duration::from_secs(25 * 60);
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     args.no_words()?;
-    let mut steps = steps(workspace);
+    let chosen = ["--changed", "--since", "--only"]
+        .iter()
+        .any(|flag| args.has(flag));
+    let mut steps = steps(workspace, chosen);
     let mut text = String::new();
     let main = args.has("--changed").then_some("main");
     if let Some(revision) = args.value("--since").or(main) {
@@ -81,8 +84,9 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     }
     crate::print(&text);
     let options = Options::of(args);
+    let begun = Instant::now();
     Ok(runner::run_and_tell(workspace, steps, options, |done| {
-        verify::table(done) + &slow(done.iter().map(|step| step.time).sum())
+        verify::table(done) + &slow(begun.elapsed())
     }))
 }
 
@@ -106,8 +110,8 @@ fn told(action: &Action) -> String {
     }
 }
 
-/// Every step, those first that fail fast.
-fn steps(workspace: &Workspace) -> Vec<Step> {
+/// Every step, those first that fail fast; `chosen`, if not all of them will be run.
+fn steps(workspace: &Workspace, chosen: bool) -> Vec<Step> {
     let mut steps = fmt::steps();
     steps.extend(tidy::steps());
     steps.extend(lint::steps(workspace));
@@ -122,7 +126,7 @@ fn steps(workspace: &Workspace) -> Vec<Step> {
     steps.extend(workspace.crates().iter().filter_map(test::long));
     steps.extend(demo::steps(workspace));
     steps.extend(server::steps());
-    steps.extend(verify::steps(workspace, false));
+    steps.extend(verify::steps(workspace, false, chosen));
     steps.extend(bench::steps());
     steps
 }

@@ -101,6 +101,9 @@ fn steps_of(workspace: &Workspace, name: &str, bound: &str, filter: &[OsString])
         steps.extend(widths.iter().map(|bits| {
             let mut step = step(workspace, name, bound, filter);
             step.name += &format!(", {bits} bits");
+            if widths == BITS {
+                step = step.within(HOURS);
+            }
             narrow::narrowed(step, bits)
         }));
     }

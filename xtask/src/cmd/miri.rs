@@ -164,10 +164,10 @@ pub(super) fn steps(workspace: &Workspace, is_deep: bool) -> Vec<Step> {
 
 fn quick(nightly: &str, crates: &[&str]) -> Vec<Step> {
     let targets = [(TARGETS[0], 0..4), (TARGETS[1], 0..1), (TARGETS[2], 0..1)];
-    crates
+    let steps = crates
         .iter()
-        .flat_map(|krate| pairs(nightly, krate, &targets))
-        .collect()
+        .flat_map(|krate| pairs(nightly, krate, &targets));
+    steps.map(Step::beside).collect()
 }
 
 fn deep(nightly: &str, crates: &[&str], seeds: Option<&Range<u32>>) -> Vec<Step> {

@@ -42,7 +42,7 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
             .iter()
             .filter(|krate| chosen.contains(&krate.name.as_str()))
     };
-    let steps = if let Some(target) = args.value("--target") {
+    let steps: Vec<_> = if let Some(target) = args.value("--target") {
         let known: Vec<_> = MACHINES.iter().map(|machine| machine.target).collect();
         let machine = MACHINES
             .iter()
@@ -60,6 +60,9 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
         }
         steps
     };
+    if steps.is_empty() {
+        return Err(format!("nothing of {} can run there", chosen.join(", ")));
+    }
     Ok(runner::run(workspace, steps, Options::of(args)))
 }
 
@@ -278,7 +281,8 @@ pub(super) fn narrow(workspace: &Workspace) -> Vec<Step> {
     let one = |bits| {
         let step = Step::cargo(format!("narrow indices, {bits} bits"), &line)
             .env("CARGO_TARGET_DIR", workspace.target())
-            .at_least(1);
+            .at_least(1)
+            .within(HOURS);
         narrow::narrowed(step, bits)
     };
     ["4", "8"].map(one).into()

@@ -35,16 +35,16 @@ enum Verdict {
 
 /// Plants each bug in turn. The `Ok` text is for the summary; its beginning is read by machines.
 ///
-/// What fails without a bug proves nothing about one: the checks are made without one first, unless the run that this is
-/// part of makes them all by other steps.
-pub(crate) fn run(job: &mut Job<'_>, part_of_all: bool) -> Result<String, String> {
+/// What fails without a bug proves nothing about one: the checks are made without one first, unless this is not `alone`, but
+/// part of a run that makes them all by other steps.
+pub(crate) fn run(job: &mut Job<'_>, alone: bool) -> Result<String, String> {
     let tree = Tree::read(job.workspace)?;
     let place = Place::new(job.workspace)?;
     let _borrowed = Borrowed::new(job.workspace);
     if place.nightly.is_none() {
         job.lacks("miri", tools::MIRI);
     }
-    if !part_of_all {
+    if alone {
         place.write(&tree)?;
         pass_without(job, &place)?;
     }
