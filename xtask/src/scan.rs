@@ -3,6 +3,8 @@
 //! Deliberately no parser: `tidy` asks where words stand and what the comment above them says, and a
 //! scanner answers that in milliseconds, without a dependency, for code under any `cfg`.
 
+use std::iter;
+
 /// One line, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -274,6 +276,16 @@ pub(crate) fn labelled(lines: &[Line], at: usize, label: &str) -> bool {
         }
         first = above - 1;
     }
+}
+
+/// The comment that goes on from line `at`, in one line and without slashes.
+pub(crate) fn comment_from(lines: &[Line], at: usize) -> String {
+    let more = lines[at + 1..]
+        .iter()
+        .take_while(|line| line.code.trim().is_empty() && !line.comment.is_empty());
+    let text = iter::once(&lines[at]).chain(more);
+    let text = text.map(|line| line.comment.trim_start_matches('/').trim());
+    text.collect::<Vec<_>>().join(" ")
 }
 
 /// Whether line `next` belongs to the statement that the line `before` it is part of.

@@ -127,7 +127,8 @@ env::thread_local! {
 #[inline(always)]
 pub(crate) fn place() -> Place {
     let place = PLACE.try_with(Cell::get).unwrap_or(Place::NONE);
-    // SAFETY: only `lease_place` sets it, to a place in a table of that many buckets.
+    // SAFETY: `lease_place` sets it to a place in a table of that many buckets, and `Lease::drop` to none, as it is at
+    // first: bucket 0, which each table has.
     unsafe { place.assume_within::<BUCKETS>() };
     place
 }

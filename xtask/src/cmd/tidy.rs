@@ -18,9 +18,10 @@ pub(super) const COMMAND: Command = Command {
     usage: "",
     about: "check the house rules that no lint knows: comments, orderings, facade, canaries",
     details: "Every module opens with `//!`. The atomics facade is the same file in every crate, and only it names\n\
-        core::sync::atomic or loom. Every atomic access outside tests has its `// ORDERING:` argument, every\n\
-        `unsafe impl` and `unsafe fn` its safety text. SeqCst is for fences only. A crate with a protocol of its\n\
-        own has a loom canary. Nothing is left unfinished, and no path of one machine is in the repository.",
+        core::sync::atomic or loom. Every atomic access outside tests has its `// ORDERING:` argument, which pairs\n\
+        with functions that exist, every `unsafe impl` and `unsafe fn` its safety text. SeqCst is for fences only.\n\
+        A crate with a protocol of its own has a loom canary. Nothing is left unfinished, and no path of one machine\n\
+        is in the repository.",
     flags: &[],
     passes_on: false,
     run,
@@ -171,13 +172,14 @@ type Rule = fn(&[File]) -> Vec<String>;
 
 /// All rules.
 fn check(files: &[File]) -> Vec<String> {
-    let rules: [Rule; 12] = [
+    let rules: [Rule; 13] = [
         headers,
         facade_copies,
         facade_only,
         canaries,
         sequential_consistency,
         orderings,
+        partners,
         safety,
         unfinished,
         machine_paths,
@@ -361,6 +363,45 @@ fn orderings(files: &[File]) -> Vec<String> {
                 .any(|word| scan::has_word(&line.code, word));
             if accesses && !scan::labelled(&file.lines, at, "ORDERING:") {
                 complaints.push(file.complain(at, "no `// ORDERING:` above this access"));
+            }
+        }
+    }
+    complaints
+}
+
+/// The partner that an argument names, as in "pairs with the Release in `put`", is a function of the same crate.
+fn partners(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files {
+        let declared = |partner: &str| {
+            let (holder, function) = partner.rsplit_once("::").unwrap_or(("", partner));
+            let mut own = files.iter().filter(|other| other.krate() == file.krate());
+            own.any(|other| {
+                let has = |name, after: fn(&str) -> bool| {
+                    other.product_lines().any(|(_, line)| {
+                        let mut places = scan::words_at(&line.code, name);
+                        places.any(|place| after(&line.code[..place]))
+                    })
+                };
+                has(function, |code| code.ends_with("fn "))
+                    && (holder.is_empty() || has(holder, |code| code.contains("impl")))
+            })
+        };
+        for (at, _) in file
+            .product_lines()
+            .filter(|(_, line)| line.comment.contains("ORDERING:"))
+        {
+            let text = scan::comment_from(&file.lines, at);
+            for clause in text.split("airs with ").skip(1) {
+                let end = [": ", ". ", "; "].iter().filter_map(|end| clause.find(end));
+                let clause = &clause[..end.min().unwrap_or(clause.len())];
+                let parts: Vec<_> = clause.split('`').collect();
+                for part in parts.chunks_exact(2) {
+                    // What is loaded or stored there is no function.
+                    if !part[0].ends_with(" of ") && !declared(part[1]) {
+                        complaints.push(file.complain(at, &format!("there is no `{}`", part[1])));
+                    }
+                }
             }
         }
     }
@@ -722,6 +763,36 @@ mod tests {
             ),
             0
         );
+    }
+
+    #[test]
+    fn partners_exist() {
+        let code = "impl X for Y {\n fn put(x: u8) {}\n}\n";
+        let partners = |argument: &str| says(partners, LIB, &format!("{code}// {argument}\nf();"));
+        for right in [
+            "ORDERING: Acquire, pairs with the Release in `put` and in `Y::put`: as `x` says.",
+            "ORDERING: Acquire, pairs with the Release in\n// `put`. See `x`.",
+            "ORDERING: Acquire, pairs with the Release store of `x` in `put`.",
+            "Pairs with `x`.",
+            "ORDERING: Relaxed. As in `x`.",
+        ] {
+            assert_eq!(partners(right), 0, "{right}");
+        }
+        for wrong in [
+            "ORDERING: Acquire, pairs with the Release in `x`.",
+            "ORDERING: Acquire, pairs with the Release in `put`\n// and in `x`: why.",
+            "ORDERING: Acquire. Pairs with the load in `Z::put`",
+            "ORDERING: Acquire, pairs with `Y`.",
+        ] {
+            assert_eq!(partners(wrong), 1, "{wrong}");
+        }
+        // Another crate's.
+        let other = file("crates/pool-y/src/lib.rs", "fn x() {}");
+        let ours = file(
+            LIB,
+            "// ORDERING: Acquire, pairs with the Release in `x`.\n",
+        );
+        assert_eq!(super::partners(&[ours, other]).len(), 1);
     }
 
     #[test]

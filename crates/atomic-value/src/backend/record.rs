@@ -172,7 +172,7 @@ impl Record {
         // ORDERING: Release, pairs with the Acquire in `await_window`: a sweep that reads this announcement,
         // which is for another slot than the sweep's, sees the debts of our earlier loads.
         self.loading.store(slot, Ordering::Release);
-        // ORDERING: SeqCst, pairs with the fence in `sweep`.
+        // ORDERING: SeqCst, pairs with the fence in `Slot::removed`.
         // - If ours is first, the sweep reads our announcement or something later, and finds our record in
         //   the list.
         // - If the sweep's is first, we read what replaced the value that it removed.
