@@ -160,7 +160,8 @@
 //!
 //! Under the model checker the seam is a reclaimer of our own, which frees at the very end of the last guard that is older
 //! than the retirement, and sees every use of a node that was freed or not published, every leak and every second free.
-//! Under Miri it is a collector for each chain. crossbeam-epoch 0.9 passes under Tree Borrows only.
+//! Under Miri it is a collector for each chain. crossbeam-epoch 0.9 passes under Tree Borrows only; everything else passes under Stacked
+//! Borrows and strict provenance, too, which Miri sees where a list behind a lock stands for it (`pool_epochless`).
 //!
 //! # Orderings
 //!

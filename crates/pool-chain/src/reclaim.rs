@@ -5,18 +5,24 @@
 //! guard that exists now is gone. `flush`: do not sit on what was retired.
 //!
 //! In production that is crossbeam-epoch's default collector. Under Miri it is a collector for each
-//! chain, because the default one lives in a static and is reported as leaked (crossbeam-epoch 0.9
-//! passes Miri under Tree Borrows only). Under the model checker it is a reclaimer of our own that is as
-//! eager as the contract allows and notices every use of what it has freed.
+//! chain, because the default one lives in a static and is reported as leaked. crossbeam-epoch 0.9 passes
+//! Miri under Tree Borrows only; so that all but this seam meets Stacked Borrows and strict provenance, too, Miri
+//! with `--cfg pool_epochless` has a reclaimer behind a lock. Under the model checker it is one that notices every
+//! use of what it has freed. Both of these are as eager as the contract allows.
 
 #[cfg(all(not(pool_loom), not(miri)))]
 pub(crate) use epoch::Domain;
-#[cfg(not(pool_loom))]
+#[cfg(not(any(pool_loom, pool_epochless)))]
 pub(crate) use epoch::Guard;
+#[cfg(all(not(pool_loom), pool_epochless))]
+pub(crate) use locked::{Domain, Guard};
 #[cfg(pool_loom)]
 pub(crate) use model::{Domain, Guard};
-#[cfg(all(not(pool_loom), miri))]
+#[cfg(all(not(any(pool_loom, pool_epochless)), miri))]
 pub(crate) use own_collector::Domain;
+
+#[cfg(all(pool_epochless, not(miri)))]
+compile_error!("pool_epochless is for Miri: its reclaimer has a lock");
 
 /// How often [`collect`] looks for memory to free. Memory goes after the epoch has advanced twice, each
 /// look advances it at most once, and one more makes up for a look that met another thread's.
@@ -31,7 +37,7 @@ impl Domain {
     }
 }
 
-#[cfg(not(pool_loom))]
+#[cfg(not(any(pool_loom, pool_epochless)))]
 mod epoch {
     use core::ptr::NonNull;
 
@@ -80,7 +86,7 @@ mod epoch {
     }
 }
 
-#[cfg(all(not(pool_loom), miri))]
+#[cfg(all(not(any(pool_loom, pool_epochless)), miri))]
 mod own_collector {
     use std::sync::OnceLock;
 
@@ -113,46 +119,88 @@ mod own_collector {
     }
 }
 
-#[cfg(pool_loom)]
-pub(crate) mod model {
-    //! The contract of the seam and nothing more: a node is freed at the very moment when the last guard
-    //! that existed at its retirement goes, and is not freed really, but marked and kept, so that whoever
-    //! still uses it is found out.
-
+/// The contract of the seam and nothing more: a node is freed at the very moment when the last guard that existed at its
+/// retirement goes.
+#[cfg(any(pool_loom, pool_epochless))]
+mod eager {
     use core::ptr::NonNull;
-    use std::boxed::Box;
-    use std::cell::{Cell, RefCell};
     use std::vec::Vec;
 
     use crate::node::Node;
-    use crate::sync::{AtomicBool, AtomicUsize, Ordering, UnsafeCell, fence};
 
-    /// What the model remembers. A model's threads share one thread of the system, and its book-keeping
-    /// must add no edge between them, so this is plain thread-local memory.
+    /// The guards there are, and what they keep.
     #[derive(Default)]
-    struct State {
+    pub(super) struct Kept {
         next_guard: u64,
         guards: Vec<u64>,
         /// With the guards that must go first.
         retired: Vec<(Vec<u64>, Erased)>,
-        /// Freed nodes, whose memory goes at the end of the execution.
-        graves: Vec<Erased>,
-        nodes: usize,
+    }
+
+    impl Kept {
+        /// Makes a guard.
+        pub(super) fn pin(&mut self) -> u64 {
+            self.next_guard += 1;
+            self.guards.push(self.next_guard);
+            self.next_guard
+        }
+
+        /// Keeps a node for those who may use it. There is such a guard: that of whoever retires it.
+        pub(super) fn retire(&mut self, node: Erased) {
+            self.retired.push((self.guards.clone(), node));
+        }
+
+        /// Ends a guard, and says what nobody uses any more.
+        pub(super) fn unpin(&mut self, gone: u64) -> Vec<Erased> {
+            self.guards.retain(|guard| *guard != gone);
+            let mut free = Vec::new();
+            let mut index = 0;
+            while index < self.retired.len() {
+                self.retired[index].0.retain(|guard| *guard != gone);
+                if self.retired[index].0.is_empty() {
+                    free.push(self.retired.swap_remove(index).1);
+                } else {
+                    index += 1;
+                }
+            }
+            free
+        }
+
+        /// Whether every guard is gone, and so all that they kept.
+        #[cfg(pool_loom)]
+        pub(super) fn is_empty(&self) -> bool {
+            self.guards.is_empty() && self.retired.is_empty()
+        }
     }
 
     /// A node without its type, and what is to be done with it.
-    struct Erased {
+    pub(super) struct Erased {
         node: NonNull<()>,
         run: unsafe fn(NonNull<()>),
     }
 
+    // SAFETY: what is done with it may be done on any thread and after the end of its values' lifetime: it holds none.
+    unsafe impl Send for Erased {}
+
     impl Erased {
+        pub(super) fn new<T>(node: NonNull<Node<T>>, run: unsafe fn(NonNull<()>)) -> Self {
+            Self {
+                node: node.cast(),
+                run,
+            }
+        }
+
+        /// A retired node, which is to be released.
+        pub(super) fn retired<T>(node: NonNull<Node<T>>) -> Self {
+            Self::new(node, release::<T>)
+        }
+
         /// Does it.
         ///
         /// # Safety
         ///
         /// Whatever `run` asks for, once.
-        unsafe fn run(self) {
+        pub(super) unsafe fn run(self) {
             // SAFETY: the caller's.
             unsafe { (self.run)(self.node) };
         }
@@ -164,6 +212,99 @@ pub(crate) mod model {
     unsafe fn release<T>(node: NonNull<()>) {
         // SAFETY: the caller's.
         unsafe { Node::<T>::release(node.cast()) };
+    }
+}
+
+#[cfg(all(not(pool_loom), pool_epochless))]
+mod locked {
+    use core::ptr::NonNull;
+    use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+    use super::eager::{Erased, Kept};
+    use crate::node::Node;
+
+    /// Whose garbage is kept together: one chain's, with the lists detached from it.
+    pub(crate) struct Domain(OnceLock<Arc<Mutex<Kept>>>);
+
+    impl Clone for Domain {
+        fn clone(&self) -> Self {
+            // Made here if it is not there yet, so that both clones have the same one.
+            Self(OnceLock::from(Arc::clone(self.kept())))
+        }
+    }
+
+    impl Domain {
+        pub(crate) const fn new() -> Self {
+            Self(OnceLock::new())
+        }
+
+        fn kept(&self) -> &Arc<Mutex<Kept>> {
+            self.0.get_or_init(|| Arc::default())
+        }
+
+        /// Keeps the nodes found through links from now on.
+        pub(crate) fn pin(&self) -> Guard {
+            let kept = Arc::clone(self.kept());
+            let number = lock(&kept).pin();
+            Guard { kept, number }
+        }
+    }
+
+    /// Keeps the nodes found through links since it was made.
+    pub(crate) struct Guard {
+        kept: Arc<Mutex<Kept>>,
+        number: u64,
+    }
+
+    impl Guard {
+        /// # Safety
+        ///
+        /// As the production form.
+        pub(crate) unsafe fn retire<T>(&self, node: NonNull<Node<T>>) {
+            lock(&self.kept).retire(Erased::retired(node));
+        }
+
+        /// Nothing waits here.
+        pub(crate) fn flush(&self) {}
+    }
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            let free = lock(&self.kept).unpin(self.number);
+            for node in free {
+                // SAFETY: whoever retired the node gave the chain's hold up.
+                unsafe { node.run() };
+            }
+        }
+    }
+
+    fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+        kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(pool_loom)]
+pub(crate) mod model {
+    //! The eager reclaimer, in the model checker's terms. A node is not freed really, but marked and kept, so that
+    //! whoever still uses it is found out.
+
+    use core::ptr::NonNull;
+    use std::boxed::Box;
+    use std::cell::{Cell, RefCell};
+    use std::vec::Vec;
+
+    use super::eager::{Erased, Kept};
+    use crate::node::Node;
+    use crate::sync::{AtomicBool, AtomicUsize, Ordering, UnsafeCell, fence};
+
+    /// What the model remembers. A model's threads share one thread of the system, and its book-keeping
+    /// must add no edge between them, so this is plain thread-local memory.
+    #[derive(Default)]
+    struct State {
+        kept: Kept,
+        /// Freed nodes, whose memory goes at the end of the execution.
+        graves: Vec<Erased>,
+        nodes: usize,
     }
 
     /// # Safety
@@ -197,11 +338,7 @@ pub(crate) mod model {
         }
 
         pub(crate) fn pin(&self) -> Guard {
-            let guard = STATE.with_borrow_mut(|state| {
-                state.next_guard += 1;
-                state.guards.push(state.next_guard);
-                Guard(state.next_guard)
-            });
+            let guard = Guard(STATE.with_borrow_mut(|state| state.kept.pin()));
             let outermost = GUARDS.with(|guards| guards.replace(guards.get() + 1) == 0);
             if !outermost {
                 // The outer guard's fence is enough for reclamation, and crossbeam-epoch has no other.
@@ -223,12 +360,7 @@ pub(crate) mod model {
         pub(crate) unsafe fn retire<T>(&self, node: NonNull<Node<T>>) {
             // ORDERING: SeqCst, pairs with the fence in `pin`.
             fence(Ordering::SeqCst);
-            let guards = STATE.with_borrow(|state| state.guards.clone());
-            let node = Erased {
-                node: node.cast(),
-                run: release::<T>,
-            };
-            STATE.with_borrow_mut(|state| state.retired.push((guards, node)));
+            STATE.with_borrow_mut(|state| state.kept.retire(Erased::retired(node)));
         }
 
         pub(crate) fn flush(&self) {}
@@ -240,20 +372,7 @@ pub(crate) mod model {
             // ORDERING: Release, pairs with the Acquire load below: what was done under a guard happens before what
             // the guard kept is freed.
             GONE.fetch_add(1, Ordering::Release);
-            let free = STATE.with_borrow_mut(|state| {
-                state.guards.retain(|guard| *guard != self.0);
-                let mut free = Vec::new();
-                let mut index = 0;
-                while index < state.retired.len() {
-                    state.retired[index].0.retain(|guard| *guard != self.0);
-                    if state.retired[index].0.is_empty() {
-                        free.push(state.retired.swap_remove(index).1);
-                    } else {
-                        index += 1;
-                    }
-                }
-                free
-            });
+            let free = STATE.with_borrow_mut(|state| state.kept.unpin(self.0));
             if !free.is_empty() {
                 // ORDERING: Acquire, pairs with the Release additions above. Only whoever frees gets this edge.
                 GONE.load(Ordering::Acquire);
@@ -304,10 +423,7 @@ pub(crate) mod model {
             self.made.with_mut(|_| ());
             STATE.with_borrow_mut(|state| {
                 state.nodes -= 1;
-                state.graves.push(Erased {
-                    node: node.cast(),
-                    run: bury::<T>,
-                });
+                state.graves.push(Erased::new(node, bury::<T>));
             });
         }
     }
@@ -322,8 +438,7 @@ pub(crate) mod model {
     /// many nodes there were.
     pub fn finish() -> usize {
         let state = STATE.take();
-        assert!(state.guards.is_empty(), "a guard was left");
-        assert!(state.retired.is_empty(), "a retired node was left");
+        assert!(state.kept.is_empty(), "a guard or what it kept was left");
         assert_eq!(state.nodes, 0, "a node was leaked");
         let nodes = state.graves.len();
         for node in state.graves {

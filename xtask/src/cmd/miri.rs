@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::Command;
 use crate::args::{Args, Flag};
@@ -88,6 +90,9 @@ const NARROW: &str = "powerpc-unknown-linux-gnu";
 const DEEP_SEEDS: [Range<u32>; 2] = [0..2048, 2048..4096];
 const LARGER_SEEDS: u32 = 64;
 
+/// When a few of them are stopped, which share the processors with others.
+const SHARED: Duration = Duration::from_secs(30 * 60);
+
 /// How likely Miri goes on with another thread after a basic block. A pair is so short that at the usual 0.01 the two
 /// operations on a ring overlap in 34 of 100 schedules, with this in 57, which takes no longer.
 const PREEMPTION: &str = " -Zmiri-preemption-rate=0.05";
@@ -104,7 +109,7 @@ const TARGETS: [&str; 6] = [
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let chosen = args.choose("crate", &workspace.names())?;
-    let Some(nightly) = tools::nightly_with_miri() else {
+    let Some(tool) = Tool::find(workspace) else {
         return Ok(runner::run(workspace, vec![absent()], Options::of(args)));
     };
     let seeds = args.value("--seeds").map(parse_seeds).transpose()?;
@@ -122,16 +127,32 @@ fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
                 };
                 models(name)
                     .iter()
-                    .map(|model| which.step(&nightly, model, args.rest.clone()))
+                    .map(|model| which.step(&tool, model, args.rest.clone()))
                     .collect::<Vec<_>>()
             };
             chosen.iter().flat_map(all).collect()
         }
-        (true, false, None) => quick(&nightly, &chosen),
-        (false, true, seeds) => deep(&nightly, &chosen, seeds.as_ref()),
+        (true, false, None) => quick(&tool, &chosen),
+        (false, true, seeds) => deep(&tool, &chosen, seeds.as_ref()),
         _ => return Err("--quick goes with neither --deep nor --seeds".to_owned()),
     };
     Ok(runner::run(workspace, steps, Options::of(args)))
+}
+
+/// What runs the programs.
+struct Tool {
+    nightly: String,
+    /// Where those without crossbeam-epoch are built.
+    epochless: PathBuf,
+}
+
+impl Tool {
+    fn find(workspace: &Workspace) -> Option<Self> {
+        Some(Self {
+            nightly: tools::nightly_with_miri()?,
+            epochless: workspace.target_for("epochless"),
+        })
+    }
 }
 
 fn absent() -> Step {
@@ -155,55 +176,59 @@ fn parse_seeds(text: &str) -> Result<Range<u32>, String> {
 
 /// CI's part, or the deep one.
 pub(super) fn steps(workspace: &Workspace, is_deep: bool) -> Vec<Step> {
-    match tools::nightly_with_miri() {
-        Some(nightly) if is_deep => deep(&nightly, &workspace.names(), None),
-        Some(nightly) => quick(&nightly, &workspace.names()),
+    match Tool::find(workspace) {
+        Some(tool) if is_deep => deep(&tool, &workspace.names(), None),
+        Some(tool) => quick(&tool, &workspace.names()),
         None => vec![absent()],
     }
 }
 
-fn quick(nightly: &str, crates: &[&str]) -> Vec<Step> {
+fn quick(tool: &Tool, crates: &[&str]) -> Vec<Step> {
     let targets = [(TARGETS[0], 0..4), (TARGETS[1], 0..1), (TARGETS[2], 0..1)];
-    let steps = crates
-        .iter()
-        .flat_map(|krate| pairs(nightly, krate, &targets));
+    let steps = crates.iter().flat_map(|krate| {
+        let pairs = pairs(tool, krate, &targets);
+        pairs.into_iter().chain(epochless(tool, krate, 0..1))
+    });
     steps.map(Step::beside).collect()
 }
 
-fn deep(nightly: &str, crates: &[&str], seeds: Option<&Range<u32>>) -> Vec<Step> {
+fn deep(tool: &Tool, crates: &[&str], seeds: Option<&Range<u32>>) -> Vec<Step> {
     let ranges = seeds.map_or(DEEP_SEEDS.to_vec(), |seeds| vec![seeds.clone()]);
     let mut steps = Vec::new();
     for krate in crates {
         for seeds in &ranges {
             steps.extend(pairs(
-                nightly,
+                tool,
                 krate,
                 &TARGETS.map(|target| (target, seeds.clone())),
             ));
         }
+        // Aliasing depends on the schedule in few ways.
+        let few = seeds.cloned().unwrap_or(0..LARGER_SEEDS);
+        steps.extend(epochless(tool, krate, few.clone()));
         for (_, programs, skipped) in LARGER.iter().filter(|(name, ..)| name == krate) {
             let what = What {
                 krate,
                 called: "larger",
                 programs,
                 target: Some(TARGETS[0]),
-                seeds: seeds.cloned().unwrap_or(0..LARGER_SEEDS),
+                seeds: few.clone(),
                 rate: "",
             };
             let filter = skipped.iter().flat_map(|name| ["--skip", name]);
-            steps.push(what.step(nightly, &models(krate)[0], filter.map(Into::into).collect()));
+            steps.push(what.step(tool, &models(krate)[0], filter.map(Into::into).collect()));
         }
         // More schedules of everything are not worth their time: where threads meet are pairs and larger programs.
         if seeds.is_none() {
-            steps.extend(whole(nightly, krate));
-            steps.extend(narrow(nightly, krate));
+            steps.extend(whole(tool, krate));
+            steps.extend(narrow(tool, krate));
         }
     }
     steps
 }
 
 /// Every test of a crate once.
-fn whole(nightly: &str, krate: &str) -> Vec<Step> {
+fn whole(tool: &Tool, krate: &str) -> Vec<Step> {
     let targets = if krate == BY_WIDTH {
         &TARGETS[..2]
     } else {
@@ -221,14 +246,14 @@ fn whole(nightly: &str, krate: &str) -> Vec<Step> {
                 rate: "",
             };
             let filter = skipped.iter().flat_map(|name| ["--skip", name]);
-            what.step(nightly, &models(krate)[0], filter.map(Into::into).collect())
+            what.step(tool, &models(krate)[0], filter.map(Into::into).collect())
                 .within(HOURS)
         })
         .collect()
 }
 
 /// The ring whose indices share a word of 32 bits.
-fn narrow(nightly: &str, krate: &str) -> Option<Step> {
+fn narrow(tool: &Tool, krate: &str) -> Option<Step> {
     let what = What {
         krate,
         called: "narrow",
@@ -237,11 +262,11 @@ fn narrow(nightly: &str, krate: &str) -> Option<Step> {
         seeds: 0..1,
         rate: PREEMPTION,
     };
-    (krate == BY_WIDTH).then(|| what.step(nightly, &models(krate)[0], vec![]))
+    (krate == BY_WIDTH).then(|| what.step(tool, &models(krate)[0], vec![]))
 }
 
 /// The pairs of a crate on each of these architectures.
-fn pairs(nightly: &str, krate: &str, targets: &[(&str, Range<u32>)]) -> Vec<Step> {
+fn pairs(tool: &Tool, krate: &str, targets: &[(&str, Range<u32>)]) -> Vec<Step> {
     let mut steps = Vec::new();
     for (index, (target, seeds)) in targets.iter().enumerate() {
         let what = What {
@@ -255,32 +280,66 @@ fn pairs(nightly: &str, krate: &str, targets: &[(&str, Range<u32>)]) -> Vec<Step
         // One model of aliasing is enough on the others: it does not depend on the architecture.
         let models = models(krate);
         let models = if index == 0 { models } else { &models[..1] };
-        steps.extend(models.iter().map(|model| what.step(nightly, model, vec![])));
+        let over_epoch = models.iter().filter(|model| !model.epochless);
+        steps.extend(over_epoch.map(|model| what.step(tool, model, vec![])));
     }
     steps
 }
 
-/// Crates for which an address that is aligned by chance alone counts as not aligned. pool-core has not been tried.
-const ALIGNED: &[&str] = &["pool-dequeue", "pool-chain", "atomic-value"];
+/// The pairs of a crate over crossbeam-epoch, without it.
+fn epochless(tool: &Tool, krate: &str, seeds: Range<u32>) -> Option<Step> {
+    let what = What {
+        krate,
+        called: "pairs",
+        programs: PAIRS,
+        target: Some(TARGETS[0]),
+        seeds,
+        rate: PREEMPTION,
+    };
+    OVER_EPOCH
+        .contains(&krate)
+        .then(|| what.step(tool, &EPOCHLESS, vec![]))
+}
 
-/// A model of aliasing, and the flags that choose it.
-type Model = (&'static str, &'static str);
+/// A model of aliasing.
+struct Model {
+    name: &'static str,
+    /// What chooses it.
+    flags: &'static str,
+    /// Whether crossbeam-epoch is left out, whose released version casts integers to pointers.
+    epochless: bool,
+}
 
-/// The models of aliasing that a crate is meant for.
+const STACKED: Model = Model {
+    name: "stacked borrows",
+    flags: "-Zmiri-strict-provenance",
+    epochless: false,
+};
+
+/// Of chain and pool all but the seam to crossbeam-epoch, which has a lock for this.
+const EPOCHLESS: Model = Model {
+    name: "stacked borrows without epochs",
+    epochless: true,
+    ..STACKED
+};
+
+const TREE: Model = Model {
+    name: "tree borrows",
+    flags: "-Zmiri-strict-provenance -Zmiri-tree-borrows",
+    epochless: false,
+};
+
+const OVER_EPOCH_TREE: Model = Model {
+    flags: "-Zmiri-tree-borrows -Zmiri-permissive-provenance",
+    ..TREE
+};
+
+/// The models of aliasing that a crate is meant for, and that of most of its runs first.
 fn models(krate: &str) -> &'static [Model] {
     if OVER_EPOCH.contains(&krate) {
-        &[(
-            "tree borrows",
-            "-Zmiri-tree-borrows -Zmiri-permissive-provenance",
-        )]
+        &[OVER_EPOCH_TREE, EPOCHLESS]
     } else {
-        &[
-            ("stacked borrows", "-Zmiri-strict-provenance"),
-            (
-                "tree borrows",
-                "-Zmiri-strict-provenance -Zmiri-tree-borrows",
-            ),
-        ]
+        &[STACKED, TREE]
     }
 }
 
@@ -297,7 +356,7 @@ struct What<'a> {
 }
 
 impl What<'_> {
-    fn step(&self, nightly: &str, (model, flags): &Model, filter: Vec<OsString>) -> Step {
+    fn step(&self, tool: &Tool, model: &Model, filter: Vec<OsString>) -> Step {
         let Self {
             krate,
             called,
@@ -307,37 +366,41 @@ impl What<'_> {
             rate,
         } = self;
         let Range { start, end } = seeds;
+        let Model {
+            name: aliasing,
+            flags,
+            epochless,
+        } = model;
         let (name, on) = match target {
             Some(target) => {
                 let short = target.split('-').next().unwrap_or(target);
                 (
-                    format!("miri {krate}, {called}, {short}, seeds {start}..{end}, {model}"),
+                    format!("miri {krate}, {called}, {short}, seeds {start}..{end}, {aliasing}"),
                     format!(" --target {target}"),
                 )
             }
-            None => (format!("miri {krate}, {model}"), String::new()),
+            None => (format!("miri {krate}, {aliasing}"), String::new()),
         };
-        let alignment = if ALIGNED.contains(krate) {
-            " -Zmiri-symbolic-alignment-check"
-        } else {
-            ""
-        };
-        let run = Invocation::cargo_of(nightly, &format!("miri test -p {krate}{on} {programs} --"))
+        let line = format!("miri test -p {krate}{on} {programs} --");
+        let mut run = Invocation::cargo_of(&tool.nightly, &line)
             .args(filter)
             // To interpret what prints a backtrace takes longer than the tests whose panics are meant.
             .env("RUST_BACKTRACE", "0")
             .env(
                 "MIRIFLAGS",
-                format!("-Zmiri-disable-isolation{alignment} {flags}{rate} -Zmiri-many-seeds={start}..{end}"),
+                format!("-Zmiri-disable-isolation -Zmiri-symbolic-alignment-check {flags}{rate} -Zmiri-many-seeds={start}..{end}"),
             );
+        if *epochless {
+            // Where others build, each would take the other's programs for its own.
+            run = run
+                .env("RUSTFLAGS", "--cfg pool_epochless")
+                .env("CARGO_TARGET_DIR", &tool.epochless)
+                .without("CARGO_ENCODED_RUSTFLAGS");
+        }
         let step = Step::run(name, run)
             .at_least(1)
             .on_failure("the seed that failed is in the output: -Zmiri-seed=N repeats it");
-        if seeds.len() > 4 {
-            step.within(HOURS)
-        } else {
-            step
-        }
+        step.within(if seeds.len() > 4 { HOURS } else { SHARED })
     }
 }
 
@@ -375,7 +438,11 @@ mod tests {
     #[test]
     fn every_job_of_the_deep_workflow_is_there() {
         let crates = ["pool-dequeue", "pool-chain", "pool-core", "atomic-value"];
-        let names: Vec<_> = deep("nightly", &crates, None)
+        let tool = Tool {
+            nightly: "nightly".to_owned(),
+            epochless: PathBuf::new(),
+        };
+        let names: Vec<_> = deep(&tool, &crates, None)
             .into_iter()
             .map(|step| step.name)
             .collect();
@@ -397,6 +464,13 @@ mod tests {
                     "{job} {names:?}"
                 );
             }
+        }
+        for krate in OVER_EPOCH {
+            let job = format!("miri {krate}, pairs, x86_64, seeds 0..64, stacked");
+            assert!(
+                names.iter().any(|name| name.starts_with(&job)),
+                "{job} {names:?}"
+            );
         }
         for job in ["everything, i686", "narrow, powerpc"] {
             let job = format!("miri pool-dequeue, {job}, seeds 0..1, ");
