@@ -9,7 +9,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Item, Ledger};
+use common::{Item, Ledger, cached};
 use pool_core::{
     BuildError, Builder, DEFAULT_PERIOD, DiscardReason, MAX_THREAD_CACHE, ManualClock, Pool,
     Pooled, Recycle, Stats, SystemClock,
@@ -40,7 +40,7 @@ fn thread_caches() {
         (0..10_000).for_each(|_| pool.put(0));
         let stats = pool.stats();
         // Half the cache goes when it is full. A thread that never takes gets no more room than at first.
-        let first = given.min(64);
+        let first = cached(given).min(64);
         assert!(
             stats.idle_in_caches <= first && stats.idle_in_caches >= first / 2,
             "{stats:?}"
@@ -56,7 +56,8 @@ fn thread_caches() {
         let before = pool.stats().cache_hits;
         burst(given / 2);
         let after = pool.stats();
-        assert_eq!(after.cache_hits - before, given as u64 / 2, "{after:?}");
+        let hits = cached(given) as u64 / 2;
+        assert_eq!(after.cache_hits - before, hits, "{after:?}");
         assert_eq!(after.idle, 10_000);
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::thread;
 
-use common::{Ledger, scaled, with_shapes};
+use common::{Ledger, caches_work, scaled, with_shapes};
 use pool_core::{DiscardReason, Pool};
 
 #[test]
@@ -69,7 +69,12 @@ fn everything_happens() {
             }
         }
     }
-    assert_ne!(from_amidst, 0, "a cache gives its newest alone");
+    let from_cache = caches_work();
+    assert_eq!(
+        from_amidst > 0,
+        from_cache,
+        "a cache gives its newest alone"
+    );
     assert!(
         newest > others / 4 && others > newest / 4,
         "{newest} {others}"
@@ -77,7 +82,8 @@ fn everything_happens() {
     let stats = pool.stats();
     assert_ne!(stats.discards.by(DiscardReason::Chaos), 0);
     assert_ne!(stats.discards.by(DiscardReason::Aged), 0);
-    assert!(stats.misses > 0 && stats.steals > 0 && stats.cache_hits > 0 && stats.generation > 0);
+    assert!(stats.misses > 0 && stats.steals > 0 && stats.generation > 0);
+    assert_eq!(stats.cache_hits > 0, from_cache);
     assert_eq!(stats.creates, 0);
 }
 

@@ -2,11 +2,15 @@
 
 #![cfg(all(not(miri), not(pool_loom)))]
 
+mod common;
+
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+
+use common::caches_work;
 
 /// The example, built with the profile of this test and up to date.
 fn example() -> &'static Path {
@@ -144,8 +148,10 @@ fn every_file_is_compressed_in_every_way() {
         panic!("{}", said.out)
     };
     let count = |cell: &str| cell.parse::<u64>().unwrap();
+    assert!(count(locked) < count(fresh), "{}", said.out);
+    // Without caches all go through the shards, and what these allocate is more than five files save.
     assert!(
-        count(locked) < count(fresh) && count(pooled) < count(fresh),
+        count(pooled) < count(fresh) || !caches_work(),
         "{}",
         said.out
     );

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
 
-use common::{Planned, panics, scaled};
+use common::{Planned, caches_work, panics, scaled};
 use pool_core::{Pool, Recycle};
 
 /// Go gives "a" before "b", because the first put fills the private slot. Our thread cache is a stack.
@@ -123,8 +123,10 @@ fn test_pool_stress() {
         }
     });
     let stats = pool.stats();
-    // Not in vain: on a thread of its own each take finds what it has just put.
-    assert!(stats.hits() >= (P * N / 2) as u64, "{stats:?}");
+    // Not in vain: on a thread of its own each take finds what it has just put, in its cache if there is one. At the
+    // shards the ten meet, and lose many.
+    let least = if caches_work() { P * N / 2 } else { 1 };
+    assert!(stats.hits() >= least as u64, "{stats:?}");
 }
 
 /// In Go a nil pool must panic, and not leave the goroutine pinned. Ours cannot be nil, but the user's code
@@ -156,11 +158,15 @@ fn test_nil_pool() {
     fail.store(0, Ordering::Relaxed);
     pool.put(1);
     let before = pool.stats();
-    assert_eq!(before.idle_in_caches, 1, "the cache takes items");
+    let by_cache = u64::from(caches_work());
+    assert_eq!(
+        before.idle_in_caches as u64, by_cache,
+        "the cache takes items"
+    );
     assert_eq!(pool.take(), 1);
     assert_eq!(
         pool.stats().cache_hits,
-        before.cache_hits + 1,
+        before.cache_hits + by_cache,
         "the cache gives items"
     );
     // An intruder finds nobody inside.

@@ -2,11 +2,14 @@
 
 #![cfg(all(not(pool_loom), feature = "metrics", feature = "tracing"))]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use common::caches_work;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString,
     Unit,
@@ -116,9 +119,14 @@ fn numbers() {
         pool.stats().export("p");
     });
     let book = book.0.lock().unwrap();
+    let (cache, shard) = if caches_work() {
+        (1.0, 0.0)
+    } else {
+        (0.0, 1.0)
+    };
     for (name, value) in [
-        ("pool_hits_total{pool=p,level=cache}", 1.0),
-        ("pool_hits_total{pool=p,level=shard}", 0.0),
+        ("pool_hits_total{pool=p,level=cache}", cache),
+        ("pool_hits_total{pool=p,level=shard}", shard),
         ("pool_hits_total{pool=p,level=steal}", 0.0),
         ("pool_hits_total{pool=p,level=victim}", 0.0),
         ("pool_misses_total{pool=p}", 2.0),

@@ -8,7 +8,7 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use common::{Item, Ledger, Shape, turn_out};
+use common::{Item, Ledger, Shape, caches_work, turn_out};
 use pool_core::{DiscardReason, Pool};
 
 struct Failing;
@@ -172,6 +172,9 @@ fn no_memory_at_all() {
 /// A cache that gets no more room uses what it has.
 #[test]
 fn a_cache_that_cannot_grow() {
+    if !caches_work() {
+        return;
+    }
     let pool = Pool::builder(|| [0u64; 16])
         .thread_cache(512)
         .max_shards(1)
@@ -180,10 +183,6 @@ fn a_cache_that_cannot_grow() {
     // More than the first room of a cache.
     (0..1000).for_each(|_| pool.put([1; 16]));
     let before = pool.stats();
-    if before.idle_in_caches == 0 {
-        // There are none on this system.
-        return;
-    }
     FAILED.set(0);
     PLAN.set((0, usize::MAX));
     for _ in 0..500 {

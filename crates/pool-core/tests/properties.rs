@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle, scope};
 use std::time::Duration;
 
-use common::{Fuse, Item, Ledger, Shape, panics, scaled};
+use common::{Fuse, Item, Ledger, Shape, cached, panics, scaled};
 use pool_core::{Clock, ManualClock, Pool, Recycle, Stats, Usage, tend};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -496,7 +496,7 @@ impl<'scope, 'env> Checker<'scope, 'env> {
 
     /// Fails unless the generation has turned as often as it should.
     fn turned(&mut self, call: Call, before: &Stats, after: &Stats, panicked: bool) {
-        let cached = self.shape.depth;
+        let cached = cached(self.shape.depth);
         // Whether it was surely no fast operation. A cache serves fast takes, and slow ones that come to what is parked;
         // a lone thread's is full when as much lies in caches as one has room for.
         let is_slow = match call {
@@ -577,7 +577,7 @@ impl<'scope, 'env> Checker<'scope, 'env> {
         );
         let others = self.crew.members.len() - 1;
         assert!(
-            stats.idle <= others * self.shape.depth,
+            stats.idle <= others * cached(self.shape.depth),
             "own or lost items: {stats:?}"
         );
     }
@@ -681,7 +681,7 @@ impl<'scope, 'env> Checker<'scope, 'env> {
                 .is_some_and(|most| weight(number) > most);
             let victims = self.pooled.values().any(|&put| put < self.generation);
             assert!(
-                too_heavy || evicted.len() == 8 || !victims || self.shape.depth != 0,
+                too_heavy || evicted.len() == 8 || !victims || cached(self.shape.depth) != 0,
                 "refused beside victims"
             );
         }
@@ -761,7 +761,7 @@ impl<'scope, 'env> Checker<'scope, 'env> {
         // A panic may have come before or after it was noticed how many there are.
         self.victims = (generation, if whole { start } else { usize::MAX });
         // In a cache, victims lie where decay does not reach.
-        if whole && start != usize::MAX && self.shape.depth == 0 {
+        if whole && start != usize::MAX && cached(self.shape.depth) == 0 {
             let left = self.schedule.due.map_or(0, |due| due - self.schedule.now);
             let done = 1.0 - left as f64 / PERIOD as f64;
             let part = done.powi(3) * (6.0 * done.powi(2) - 15.0 * done + 10.0);

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Item, Ledger, Shape, elsewhere, scaled, turn_out, with_shapes};
+use common::{Item, Ledger, Shape, cached, elsewhere, scaled, turn_out, with_shapes};
 use pool_core::{DiscardReason, MAX_THREAD_CACHE, Pool};
 
 /// From a single item to several caches full.
@@ -244,7 +244,7 @@ fn two_pools_in_turn() {
         }
         assert_eq!((one.stats().creates, other.stats().creates), (1, 2));
         assert!(one.stats().hit_rate() > 0.9, "{:?}", one.stats());
-        if shape.depth >= 2 {
+        if cached(shape.depth) >= 2 {
             let stats = other.stats();
             assert_eq!(stats.cache_hits, stats.hits());
         }

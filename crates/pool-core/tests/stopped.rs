@@ -9,7 +9,7 @@ mod trap;
 
 use std::time::{Duration, Instant};
 
-use common::{Item, Ledger, booked, turn_out};
+use common::{Item, Ledger, booked, caches_work, turn_out};
 use pool_core::{DiscardReason, Pool};
 use trap::{Trapping, while_stopped};
 
@@ -88,6 +88,9 @@ fn a_claim_calls_for_another_shard() {
 /// A whole batch that overflows a cache meets the same.
 #[test]
 fn a_claim_against_a_batch() {
+    if !caches_work() {
+        return;
+    }
     let (ledger, pool) = booked(4, 1);
     let prepare = || {
         // One in the shard for each above the four of the cache, and one short of growth.
@@ -168,6 +171,9 @@ fn while_revoked<F: Fn() -> Item + Sync>(
 /// An owner whose cache is in other hands uses the shards.
 #[test]
 fn a_revoked_cache_keeps_nobody() {
+    if !caches_work() {
+        return;
+    }
     let (ledger, pool) = booked(8, 2);
     while_revoked(&pool, &ledger, || {
         assert!(pool.try_take().is_none(), "they are out of reach");
@@ -202,6 +208,9 @@ fn a_revoked_cache_keeps_nobody() {
 /// A second sweep leaves the cache to the first.
 #[test]
 fn a_revoked_cache_is_left_to_its_holder() {
+    if !caches_work() {
+        return;
+    }
     let (ledger, pool) = booked(8, 2);
     while_revoked(&pool, &ledger, || {
         soon(|| {
@@ -223,6 +232,9 @@ fn a_revoked_cache_is_left_to_its_holder() {
 #[cfg(target_os = "linux")]
 #[test]
 fn an_owner_inside_its_cache_is_passed_over() {
+    if !caches_work() {
+        return;
+    }
     let ledger = Ledger::new();
     let pool = Pool::builder(ledger.maker()).rotate_manually().build();
     // How often an owner was met inside of its cache, and outside.

@@ -13,7 +13,8 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
 use common::{
-    Item, Ledger, beside_idle_threads, between_idle_threads, booked, elsewhere, scaled, with_shapes,
+    Item, Ledger, beside_idle_threads, between_idle_threads, booked, cached, caches_work,
+    elsewhere, scaled, with_shapes,
 };
 use pool_core::{Pool, Pooled, PooledOwned};
 
@@ -27,7 +28,7 @@ fn others_find_what_a_cache_has_no_room_for() {
         (0..put).for_each(|_| pool.put(ledger.item()));
         let beyond = pool.stats().idle - pool.stats().idle_in_caches;
         assert!(
-            beyond >= put - shape.depth,
+            beyond >= put - cached(shape.depth),
             "more in caches than they have room for"
         );
         let found = elsewhere(|| std::iter::from_fn(|| pool.try_take()).count());
@@ -108,7 +109,7 @@ fn caches_of_idle_threads() {
             let go_on = |_| {
                 let before = pool.stats().idle_in_caches;
                 pool.put(ledger.item());
-                if shape.depth != 0 {
+                if cached(shape.depth) != 0 {
                     assert!(pool.stats().idle_in_caches > before, "the cache is shut");
                 }
             };
@@ -245,7 +246,7 @@ fn in_a_thread_locals_destructor() {
         }
         let cached = std::mem::take(&mut *cached.lock().unwrap());
         // Without caches there is nothing to lose.
-        let expected: &[bool] = if shape.depth == 0 {
+        let expected: &[bool] = if common::cached(shape.depth) == 0 {
             &[false]
         } else {
             &[false, true]
@@ -377,7 +378,8 @@ fn pools_that_take_turns() {
         assert_eq!(moved.try_take(), Some(vec![2]));
     }
     let stats = kept.stats();
-    assert_eq!((stats.creates, stats.shard_hits, stats.steals), (0, 0, 0));
+    let by_shards = stats.shard_hits + stats.steals;
+    assert_eq!((stats.creates, by_shards == 0), (0, caches_work()));
 }
 
 /// One thread that only takes and one that only puts: items cross in batches, so that the one who takes finds most
@@ -407,5 +409,5 @@ fn those_who_only_take_find_batches() {
     assert_eq!(takes, 128 * rounds as u64);
     // How many items the two have between them depends on who runs when; that they move in batches does not.
     let slow = stats.shard_hits + stats.steals;
-    assert!(4 * slow <= takes, "{stats:?}");
+    assert!(4 * slow <= takes || !caches_work(), "{stats:?}");
 }

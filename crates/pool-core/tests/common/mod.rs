@@ -6,7 +6,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use pool_core::{Builder, Pool};
 
@@ -178,7 +178,37 @@ impl Fuse {
     }
 }
 
-/// How deep the thread caches are and how many shards there may be.
+/// Whether thread caches hold items, for which the system must have a barrier.
+///
+/// It is the system that is asked, not a pool: one whose caches are broken must not pass for one without.
+pub(crate) fn caches_work() -> bool {
+    static WORK: LazyLock<bool> = LazyLock::new(system_has_barrier);
+    *WORK
+}
+
+/// How many items the cache of a thread has room for that may hold `depth`.
+pub(crate) fn cached(depth: usize) -> usize {
+    if caches_work() { depth } else { 0 }
+}
+
+/// Asks what the kernel offers, and leaves it to the pool to register for it.
+#[cfg(all(target_os = "linux", not(any(miri, pool_loom))))]
+fn system_has_barrier() -> bool {
+    let needed =
+        libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED | libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED;
+    // SAFETY: this command of `membarrier` takes nothing and touches no memory of ours.
+    let offered = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_QUERY, 0, 0) };
+    // Refused where it is negative.
+    offered >= 0 && offered & libc::c_long::from(needed) == libc::c_long::from(needed)
+}
+
+/// Miri and the model checker have fences in its place.
+#[cfg(not(all(target_os = "linux", not(any(miri, pool_loom)))))]
+fn system_has_barrier() -> bool {
+    cfg!(any(windows, miri, pool_loom))
+}
+
+/// How deep the thread caches are, where the system has what they need, and how many shards there may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) depth: usize,
