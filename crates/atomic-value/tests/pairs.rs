@@ -1,13 +1,15 @@
-//! Every pair of a reader and a writer, and of two writers, at the same time, on a value that is empty and on one that is
-//! not; guards that end on another thread than they began on, or after their value; and first stores of an `AnyValue`
-//! against each other. Small enough to run under Miri with many seeds, which
-//! is what it is for:
+//! Every pair of a reader and a writer, of two writers, and of two readers, at the same time, on a value that is empty and
+//! on one that is not; guards that end on another thread than they began on, or after their value; and first stores of an
+//! `AnyValue` against each other. Small enough to run under Miri with many seeds, which is what it is for:
 //!
 //! ```text
 //! MIRIFLAGS="-Zmiri-many-seeds=0..64" cargo +nightly miri test -p atomic-value --test pairs
 //! ```
 //!
 //! No vectors and few iterators: they would cost Miri more than the value.
+//!
+//! An operation that is not here is to the other side as one that is: `store_arc`, `swap_arc` and `update` are what `store`,
+//! `swap` and `try_update` are made of, `is_empty`, `type_name` and `Debug` load, and an owned reader is a reader.
 #![cfg(not(pool_loom))]
 
 #[path = "common/meeting.rs"]
@@ -258,10 +260,26 @@ mod typed {
                 }
             }
         }
+        // One that is refused is a load.
         for writer in [&WRITERS[0], &WRITERS[2]] {
             cases.push((REFUSED, writer, true));
         }
-        cases.push((&READERS[0], RESTORE, true));
+        for reader in READERS {
+            cases.push((reader, RESTORE, true));
+        }
+        run(&cases, &BOOK);
+    }
+
+    /// They share what there is to read, and the list of records; of nothing there is nothing to share.
+    #[test]
+    fn two_readers() {
+        static BOOK: Book = Book::new();
+        let mut cases = Vec::new();
+        for (place, one) in READERS.iter().enumerate() {
+            for other in &READERS[place..] {
+                cases.push((one, other, true));
+            }
+        }
         run(&cases, &BOOK);
     }
 
@@ -305,7 +323,7 @@ mod typed {
         }),
     ];
 
-    /// A guard ends on another thread, while the value changes or goes.
+    /// A guard ends on another thread, while the value changes or goes, or while its debt's record is used for other guards.
     #[test]
     fn guards_that_were_sent() {
         static BOOK: Book = Book::new();
@@ -314,9 +332,14 @@ mod typed {
         for guard in GUARDS {
             // The value goes.
             cases.push((None, guard));
-            for writer in WRITERS {
-                if matches!(writer.0, "store" | "take" | "compare_and_swap_ptr") {
-                    cases.push((Some(writer), guard));
+            for other in WRITERS.iter().chain(READERS) {
+                // To a guard, too, a store is a swap, and an exchange is as any other. Of readers one looks for a free debt
+                // and one for two.
+                if matches!(
+                    other.0,
+                    "store" | "take" | "compare_and_swap_ptr" | "load" | "guard held over"
+                ) {
+                    cases.push((Some(other), guard));
                 }
             }
         }
@@ -329,14 +352,14 @@ mod typed {
                 let other = guard.starts_with("load").then(|| Arc::clone(&value));
                 (value, (other, sent))
             },
-            |(writer, _), value| match writer {
+            |(other, _), value| match other {
                 Some((_, op)) => _ = op(&value, LEFT, book),
                 None => drop(value),
             },
             |(_, (_, op)), (value, guard)| op(value, guard),
-            |(writer, (guard, _)), (), ()| {
-                let writer = writer.map_or("drop of the value", |(writer, _)| writer);
-                book.close(|| format!("{writer} against {guard}"));
+            |(other, (guard, _)), (), ()| {
+                let other = other.map_or("drop of the value", |(other, _)| other);
+                book.close(|| format!("{other} against {guard}"));
             },
         );
     }
@@ -410,7 +433,7 @@ mod any {
         for (place, one) in OPS.iter().enumerate() {
             for other in &OPS[place..] {
                 for filled in [false, true] {
-                    // As with `load`, of what is there.
+                    // As with `load`, of what is there; it meets a load as that does.
                     if other.0 != LOAD_ANY || filled && one.0 != "load" && one.0 != LOAD_ANY {
                         cases.push((one, other, filled));
                     }

@@ -187,6 +187,7 @@ fn producer_and_consumer() {
                 ("push_head_batch", "pop_tail twice") => &[Start::Drained],
                 ("try_push_head twice" | "push_head_batch", _) => &[Start::AtLimit],
                 ("drop", _) => &[Start::One],
+                // Two that look.
                 ("len", "len") => &[],
                 _ if holds => &[Start::One],
                 // More to look at, and to come to.
@@ -225,6 +226,7 @@ fn two_consumers() {
     let mut cases = Vec::new();
     for (place, one) in CONSUMER.iter().enumerate() {
         for other in &CONSUMER[place..] {
+            // Two that look are left out.
             if one.0 != "len" || other.0 != "len" {
                 cases.push((one, other, Start::One));
             }
@@ -256,6 +258,8 @@ fn two_consumers() {
     );
 }
 
+/// What the handles do not do. Their own operations are the raw chain's, and meet above; so do two thieves, who collect when
+/// they have unlinked.
 type OwnerOp = for<'a> fn(&Chain<Value<'a>>, &mut Stock<'a>);
 type ThiefOp = for<'a> fn(&Chain<Value<'a>>);
 

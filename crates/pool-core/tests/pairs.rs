@@ -9,6 +9,10 @@
 //! ```
 //!
 //! No vectors, few iterators, and a book without a lock: a lock would order what the pool has to order.
+//!
+//! An operation that is not here is to the other side as one that is: `take`, `put` and `get_owned` are parts of others
+//! below, `detach` ends a take, `Debug` and `export` read what `stats` reads, a `BufferPool` is many pools, and a reaper's
+//! thread does what `tend` and `relieve` do.
 #![cfg(not(pool_loom))]
 
 #[path = "common/meeting.rs"]
@@ -133,8 +137,10 @@ const USES: &[(&str, Op)] = &[
     (EXIT, |part| {
         let pool = &part.pool;
         thread::scope(|scope| {
-            // The end of the scope does not wait for what a thread does at its own end; `join` does.
-            scope.spawn(|| pool.get().use_up()).join().unwrap();
+            // Not `get`, which others do: the same, and a handle of the pool.
+            let other = scope.spawn(|| pool.get_owned().use_up());
+            // The end of the scope does not wait for what a thread does at its own end; this does.
+            other.join().unwrap();
         });
         Some(part)
     }),
@@ -237,15 +243,29 @@ fn builder(depth: usize, book: &'static Book) -> Builder<Item, Made> {
         .rotate_manually()
 }
 
-/// A pool that turns by time, on whose clock a second is over.
-fn due_pool(depth: usize, book: &'static Book) -> Items {
+/// A pool that turns every second, and its clock.
+fn timed_pool(builder: Builder<Item, Made>, book: &'static Book) -> (Items, Arc<Hand>) {
     let clock = Arc::new(Hand(AtomicU32::new(0)));
-    let pool = builder(depth, book)
+    let pool = builder
         .rotate_every(Duration::from_secs(1))
         .clock(Arc::clone(&clock) as Arc<dyn Clock>)
         .build();
     (0..3).for_each(|_| pool.put(book.item()));
+    (pool, clock)
+}
+
+/// One on whose clock a second is over.
+fn due_pool(depth: usize, book: &'static Book) -> Items {
+    let (pool, clock) = timed_pool(builder(depth, book), book);
     clock.0.store(1500, Ordering::Relaxed);
+    pool
+}
+
+/// One with three victims in its one shard, of which all but one should be gone by now.
+fn decaying_pool(book: &'static Book) -> Items {
+    let (pool, clock) = timed_pool(builder(NONE, book).max_shards(1), book);
+    pool.rotate();
+    clock.0.store(990, Ordering::Relaxed);
     pool
 }
 
@@ -338,11 +358,8 @@ fn two_uses() {
         for other in &USES[place..] {
             let pair = (one, other);
             match (one.0, other.0) {
-                // The end of a thread concerns those that look at all caches, and whoever has its number next.
-                (EXIT, EXIT) | (TAKE_AND_PUT, EXIT) => {
-                    add(&mut cases, pair, Start::Some, &[TWO]);
-                }
-                (_, EXIT) => {}
+                // Whoever exits leaves a cache to the next with its number.
+                (_, EXIT) => add(&mut cases, pair, Start::Some, &[TWO]),
                 ("get", "get") => add(&mut cases, pair, Start::Due, &[NONE]),
                 (TAKE_AND_PUT, TAKE_AND_PUT) => {
                     add(&mut cases, pair, Start::Due, &[TWO]);
@@ -375,8 +392,9 @@ fn use_and_sweep() {
         for other in SWEEPS {
             let pair = (one, other);
             match (one.0, other.0) {
-                (EXIT, PREFILL) | ("try_take" | OWNED, PREFILL) => {}
-                (EXIT, _) => add(&mut cases, pair, Start::Some, &[TWO]),
+                (EXIT, _) | ("try_take" | OWNED, PREFILL) => {
+                    add(&mut cases, pair, Start::Some, &[TWO]);
+                }
                 (_, PREFILL) => add(&mut cases, pair, Start::Some, BOTH),
                 // Only these take what is a generation old, or end it.
                 ("get", "rotate" | "clear") => {
@@ -410,6 +428,7 @@ fn two_sweeps() {
     for (place, one) in SWEEPS.iter().enumerate() {
         for other in &SWEEPS[place..] {
             let start = match (one.0, other.0) {
+                // Two that only look.
                 (STATS, STATS) => continue,
                 ("rotate" | "clear", "rotate" | "clear") => Start::Victims,
                 (PREFILL, PREFILL | DROP) => Start::Empty,
@@ -424,7 +443,7 @@ fn two_sweeps() {
 /// What is done to all registered pools.
 const TO_ALL: &[(&str, fn())] = &[
     ("rotate_all", rotate_all),
-    ("tend", || _ = tend()),
+    (TEND, || _ = tend()),
     ("relieve", || relieve(Pressure::High)),
 ];
 
@@ -435,25 +454,55 @@ const TO_ONE: &[(&str, OneOp)] = &[
     ("drop of the last Arc", |_| {}),
     ("get", |pool| pool.get().use_up()),
     (REGISTER, |pool| pool.register_shared()),
+    (TURN, |pool| {
+        pool.get().use_up();
+        pool.rotate();
+    }),
+    (TEND, |_| _ = tend()),
 ];
 
+/// Comes onto the list.
 const REGISTER: &str = "register_shared";
+/// Lets the coldest items go.
+const TEND: &str = "tend";
+/// Turns the generation when the victims have begun to go: what is taken out then has to stay.
+const TURN: &str = "get and rotate";
 
+/// A visit turns the pool, clears it, or lets its coldest items go. Turns, by time or not, and clearings meet above what else
+/// is done to a pool, and each other; to a clearing who takes the coldest items is a thief. The list is an `AtomicValue`: that
+/// one changes it while another reads it, whatever for, and that two change it, are pairs of that.
 #[test]
 fn registry() {
     static BOOK: Book = Book::new();
     let mut cases = Vec::new();
     for all in TO_ALL {
         for one in TO_ONE {
-            if all.0 == "rotate_all" || one.0 != REGISTER {
+            let meets = match one.0 {
+                REGISTER => all.0 == "rotate_all",
+                TURN | TEND => all.0 == TEND,
+                _ => true,
+            };
+            if meets {
                 cases.push((all, one));
             }
         }
     }
+    if !cfg!(miri) {
+        let pool = Arc::new(decaying_pool(&BOOK));
+        pool.register_shared();
+        tend();
+        assert_eq!(pool.stats().idle, 1, "nothing decays");
+        drop(pool);
+        BOOK.close(|| TEND.to_owned());
+    }
     meeting::each(
         &cases,
-        |(_, (one, _))| {
-            let pool = Arc::new(due_pool(TWO, &BOOK));
+        |((all, _), (one, _))| {
+            let pool = Arc::new(if *all == TEND {
+                decaying_pool(&BOOK)
+            } else {
+                due_pool(TWO, &BOOK)
+            });
             if *one != REGISTER {
                 pool.register_shared();
             }

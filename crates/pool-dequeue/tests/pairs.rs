@@ -1,6 +1,6 @@
 //! Every pair of what the two sides can do, at the same time, on rings with nothing, something and no room
-//! in them; of what two thieves can do; of the ends of a ring on the heap, of which the last frees it; and two who want
-//! the ends of a static one. Small enough to run under Miri with many seeds, which is what it is for:
+//! in them; of what two thieves can do; of the ends of a ring on the heap, and of two consumers, of which the last frees it;
+//! and two who want the ends of a static one. Small enough to run under Miri with many seeds, which is what it is for:
 //!
 //! ```text
 //! MIRIFLAGS="-Zmiri-many-seeds=0..64" cargo +nightly miri test -p pool-dequeue --test pairs
@@ -107,6 +107,7 @@ fn every_pair() {
     for owner in OWNER {
         for thief in THIEF {
             let fillings: &[u32] = match (owner.0, thief.0) {
+                // Two that look.
                 (LEN, LEN) => &[],
                 (LEN, _) | (_, LEN) => &[1],
                 // With nothing there it is as any other.
@@ -162,6 +163,7 @@ fn two_thieves() {
     for (place, one) in THIEF.iter().enumerate() {
         for other in &THIEF[place..] {
             for filled in 1..=2 {
+                // To who looks, a thief is a thief, beside an owner or another.
                 if one.0 != LEN && other.0 != LEN {
                     cases.push((one, other, filled));
                 }
@@ -271,6 +273,45 @@ mod handles {
         ("drop", |consumer| drop(consumer)),
     ];
 
+    #[test]
+    fn two_consumers() {
+        let mut cases = Vec::new();
+        for (place, one) in CONSUMER.iter().enumerate() {
+            for other in &CONSUMER[place..] {
+                cases.push((one, other));
+            }
+        }
+        let drops = AtomicU32::new(0);
+        meeting::each(
+            &cases,
+            |_| {
+                let (mut producer, consumer) = try_bounded_at(2, u32::MAX).unwrap();
+                for number in 0..2 {
+                    let number = Box::new(number);
+                    let value = Counted {
+                        number,
+                        drops: &drops,
+                    };
+                    assert!(producer.push_head(value).is_ok());
+                }
+                // So one of the two is the last.
+                drop(producer);
+                (consumer.clone(), consumer)
+            },
+            |((_, op), _), consumer| op(consumer),
+            |(_, (_, op)), consumer| op(consumer),
+            |((one, _), (other, _)), (), ()| {
+                assert_eq!(
+                    drops.swap(0, Ordering::Relaxed),
+                    0x11,
+                    "{one} against {other}"
+                );
+            },
+        );
+    }
+
+    /// Of what the ends do the few operations that end in one way or another with the ring; the others meet above, on a ring
+    /// that stays.
     #[test]
     fn every_pair() {
         let mut cases = Vec::new();
