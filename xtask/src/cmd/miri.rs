@@ -20,7 +20,7 @@ pub(super) const COMMAND: Command = Command {
     details: "Strict provenance, leak check and weak memory are on. Crates that free memory through crossbeam-epoch\n\
         run under Tree Borrows, with provenance merely permissive: the released epoch casts integers to pointers\n\
         and is not clean under Stacked Borrows. The others run under both models of aliasing.\n\
-        --quick is CI's part: every pair of operations of two sides, 4 schedules on this machine's architecture, 1 on\n\
+        --quick is CI's part: the pairs of operations of two sides, 4 schedules on this machine's architecture, 1 on\n\
         32 bits and 1 on big-endian. --deep is the same with 4,096 schedules on six architectures, 64 schedules of the\n\
         larger programs on this one, and one of everything else: days; `verify --deep --only` picks parts, `--seeds` a\n\
         range.\n\
@@ -34,7 +34,7 @@ pub(super) const COMMAND: Command = Command {
         Flag {
             name: "--deep",
             value: None,
-            about: "every pair on six architectures, and larger programs on this one",
+            about: "the pairs on six architectures, and larger programs on this one",
         },
         Flag {
             name: "--seeds",

@@ -437,7 +437,7 @@ impl Place {
             job.say(&format!("building the tests of {} for Miri", krate.name));
             let flags = "-Zmiri-disable-isolation -Zmiri-tree-borrows -Zmiri-permissive-provenance";
             let flags = format!("{flags} -Zmiri-many-seeds=0..{SEEDS}");
-            // Every pair of two sides, and small. The other programs take Miri hours at each mutant, and bring no other pair.
+            // The pairs of two sides are small. The other programs take Miri hours at each mutant, and bring no other pair.
             let args = [
                 "miri",
                 "test",
