@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::Command;
 use crate::args::{Args, Flag, unknown};
@@ -269,7 +270,10 @@ pub(super) fn tools() -> Vec<Step> {
 fn optimised(krate: &Crate) -> Step {
     let name = &krate.name;
     let line = format!("test --release --no-fail-fast -p {name} --tests -- --include-ignored");
-    Step::cargo(format!("long tests {name}"), &line).at_least(1)
+    // The pool's run twice: once where the kernel refuses the barrier.
+    Step::cargo(format!("long tests {name}"), &line)
+        .at_least(1)
+        .within(Duration::from_secs(30 * 60))
 }
 
 /// The tests of ring and chain with indices so narrow that they wrap all the time.
