@@ -675,53 +675,35 @@ fn file_name(name: &str) -> String {
         .collect()
 }
 
+/// How many tests passed and failed, by each closing line of cargo test's. It is found by its counts alone, which are written
+/// in one piece: lines of programs that run side by side, as Miri's seeds do, come out as
+/// `test result: test result: okok. 4 passed; 0 failed …`.
+fn results(text: &str) -> impl Iterator<Item = (usize, usize)> {
+    let ends = text.match_indices(" passed; ");
+    ends.filter_map(|(at, word)| {
+        let passed = text[..at].rsplit(|c: char| !c.is_ascii_digit()).next()?;
+        let (failed, _) = text[at + word.len()..].split_once(" failed")?;
+        Some((passed.parse().ok()?, failed.parse().ok()?))
+    })
+}
+
 /// How many tests passed and failed, going by what cargo test printed.
 pub(crate) fn tests_passed_and_failed(text: &str) -> (usize, usize) {
-    let mut total = (0, 0);
-    for line in text.lines() {
-        let Some((_, counts)) = line
-            .trim()
-            .strip_prefix("test result: ")
-            .and_then(|rest| rest.split_once(". "))
-        else {
-            continue;
-        };
-        let count = |word: &str| {
-            let count = counts.split("; ").find_map(|part| part.strip_suffix(word));
-            count
-                .and_then(|count| count.trim().parse().ok())
-                .unwrap_or(0)
-        };
-        total.0 += count(" passed");
-        total.1 += count(" failed");
-    }
-    total
+    results(text).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
 }
 
 /// How many tests ran, going by what cargo test or nextest printed; `None` if neither spoke.
 fn tests_run(text: &str) -> Option<usize> {
-    let mut total = None;
-    for line in text.lines() {
-        let line = line.trim();
-        let count = if let Some(rest) = line.strip_prefix("test result: ") {
-            rest.split_once(". ")
-                .and_then(|(_, rest)| rest.split_once(" passed"))
-        } else if line.starts_with("Summary [") {
-            line.split_once("] ").and_then(|(_, rest)| {
-                rest.split_once(" tests run:")
-                    .or_else(|| rest.split_once(" test run:"))
-            })
-        } else {
-            None
-        };
-        let Some((count, _)) = count else { continue };
-        // nextest writes "3/5 tests run" for a run cut short.
-        let count = count.split('/').next().unwrap_or_default();
-        if let Ok(count) = count.trim().parse::<usize>() {
-            total = Some(total.unwrap_or(0) + count);
-        }
-    }
-    total
+    let nextest = text.lines().filter_map(|line| {
+        let (_, rest) = line.trim().strip_prefix("Summary [")?.split_once("] ")?;
+        let (count, _) = rest
+            .split_once(" tests run:")
+            .or_else(|| rest.split_once(" test run:"))?;
+        // It writes "3/5 tests run" for a run cut short.
+        count.split('/').next()?.trim().parse().ok()
+    });
+    let cargo = results(text).map(|(passed, _)| passed);
+    cargo.chain(nextest).reduce(|sum: usize, count| sum + count)
 }
 
 #[cfg(test)]
@@ -741,6 +723,14 @@ mod tests {
         );
         assert_eq!(tests_run("Compiling x\nFinished"), None);
         assert_eq!(tests_run("test result: ok. 0 passed; 0 failed"), Some(0));
+    }
+
+    #[test]
+    fn tests_are_counted_where_lines_mix() {
+        let seeds = "test result: \noktest result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out. \
+                     14 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 4.96s; finished in 4.95s\n";
+        assert_eq!(tests_run(seeds), Some(18));
+        assert_eq!(tests_passed_and_failed(seeds), (18, 1));
     }
 
     #[test]
@@ -897,7 +887,10 @@ mod tests {
     #[test]
     fn the_last_word_of_a_command_is_its_note() {
         let run = Invocation::cargo("x");
-        assert_eq!(note(&run, "test result: ok. 3 passed;").unwrap(), "3 tests");
+        assert_eq!(
+            note(&run, "test result: ok. 3 passed; 0 failed").unwrap(),
+            "3 tests"
+        );
         let run = run.ending_with("litmus:");
         let printed = "litmus: begins\nlitmus: NO EVIDENCE: none\nmore";
         assert_eq!(note(&run, printed).unwrap(), "NO EVIDENCE: none");
