@@ -62,15 +62,19 @@ pub(crate) enum Action {
 }
 
 impl Step {
-    /// A step that runs a program.
-    pub(crate) fn run(name: impl Into<String>, invocation: Invocation) -> Self {
+    fn new(name: impl Into<String>, action: Action) -> Self {
         Self {
             name: name.into(),
-            action: Action::Run(invocation),
+            action,
             hint: None,
             subjects: Vec::new(),
             beside: false,
         }
+    }
+
+    /// A step that runs a program.
+    pub(crate) fn run(name: impl Into<String>, invocation: Invocation) -> Self {
+        Self::new(name, Action::Run(invocation))
     }
 
     /// A step that runs cargo.
@@ -83,13 +87,7 @@ impl Step {
         name: impl Into<String>,
         check: impl FnOnce(&mut Job<'_>) -> Result<String, String> + 'static,
     ) -> Self {
-        Self {
-            name: name.into(),
-            action: Action::Check(Box::new(check)),
-            hint: None,
-            subjects: Vec::new(),
-            beside: false,
-        }
+        Self::new(name, Action::Check(Box::new(check)))
     }
 
     /// A step that this machine lacks a tool for.
@@ -102,13 +100,7 @@ impl Step {
             tool: tool.into(),
             reason: reason.into(),
         };
-        Self {
-            name: name.into(),
-            action,
-            hint: None,
-            subjects: Vec::new(),
-            beside: false,
-        }
+        Self::new(name, action)
     }
 
     /// Skips the step where a component of the toolchain is missing.

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Some of the models are searched whole, and some more in the deep tier. The bound of three preemptions is for the
-//! others, whose searches do not end without one; no set of outcomes grows from three to four.
+//! others, whose searches do not end without one; no set of outcomes grows from three to four, but for one model that
+//! nobody has waited for at four (docs/VERIFICATION.md).
 #![cfg(pool_loom)]
 
 use std::collections::BTreeSet;

@@ -326,7 +326,7 @@ const EPOCHLESS: Model = Model {
 const TREE: Model = Model {
     name: "tree borrows",
     flags: "-Zmiri-strict-provenance -Zmiri-tree-borrows",
-    epochless: false,
+    ..STACKED
 };
 
 const OVER_EPOCH_TREE: Model = Model {
