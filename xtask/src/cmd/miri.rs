@@ -17,9 +17,9 @@ pub(super) const COMMAND: Command = Command {
     name: "miri",
     usage: "[CRATE…] [--quick | --deep] [--seeds N | A..B] [-- FILTER…]",
     about: "run the tests under Miri (needs a nightly toolchain with the miri component)",
-    details: "Strict provenance, leak check and weak memory are on. Crates that free memory through crossbeam-epoch\n\
-        run under Tree Borrows, with provenance merely permissive: the released epoch casts integers to pointers\n\
-        and is not clean under Stacked Borrows. The others run under both models of aliasing.\n\
+    details: "Strict provenance, leak check and weak memory are on, under both models of aliasing. Crates that free memory\n\
+        through crossbeam-epoch, which casts integers to pointers, run with it under Tree Borrows, with provenance merely\n\
+        permissive, and without it under Stacked Borrows, with a list behind a lock in its place.\n\
         --quick is CI's part: the pairs of operations of two sides, 4 schedules on this machine's architecture, 1 on\n\
         32 bits and 1 on big-endian. --deep is the same with 4,096 schedules on six architectures, 64 schedules of the\n\
         larger programs on this one, and one of everything else: days; `verify --deep --only` picks parts, `--seeds` a\n\
