@@ -16,9 +16,6 @@ use crate::shard::Parity;
 use crate::stats::Event;
 use crate::sync::{AtomicUsize, Ordering, const_unless_loom};
 
-/// How many takes that a thread cache serves pass between two looks at the clock.
-pub(crate) const LOOK_EVERY: u64 = 64;
-
 /// How many of the coldest items are let go of to make room for one that comes in.
 const EVICTIONS: usize = 8;
 
@@ -124,11 +121,13 @@ impl<T, F> Pool<T, F> {
 
     fn take_unaccounted(&self) -> Option<T> {
         let entry = self.cache().or_else(|| self.entry());
-        let served = entry.map_or(0, |entry| entry.counters.event(Event::CacheHit).get());
-        if entry.is_none_or(LocalCache::is_empty) {
-            self.turn_if_due(1);
-        } else if served % LOOK_EVERY == LOOK_EVERY - 1 {
-            self.turn_if_due(LOOK_EVERY as usize);
+        let look = match entry {
+            Some(entry) => entry.look_if_due(|| self.read_clock()),
+            None => Some((1, self.read_clock())),
+        };
+        let looked = look.is_some();
+        if let Some((operations, reading)) = look {
+            self.turn_if_due(operations, reading);
         }
         if let Some(chaos) = &self.policy.chaos {
             if let Some(outcome) = self.take_in_chaos(chaos) {
@@ -136,8 +135,11 @@ impl<T, F> Pool<T, F> {
             }
         }
         let cache = entry.filter(|_| self.caches_items());
-        if let Some(item) = cache.and_then(LocalCache::take_parked) {
-            self.count(Event::CacheHit);
+        if let Some((cache, item)) = cache.and_then(|cache| Some((cache, cache.take_parked()?))) {
+            cache.counters.event(Event::CacheHit).bump();
+            if looked {
+                cache.operation_was_served();
+            }
             return Some(item);
         }
         self.take_uncached(cache)
@@ -147,8 +149,9 @@ impl<T, F> Pool<T, F> {
     pub(crate) fn put_watched(&self, item: T) {
         // First, because what follows must not be left half-done by a destructor that panics in a turn.
         let has_room = |cache: &LocalCache<T>| cache.len(self.policy.depth) < cache.capacity();
-        if !self.cache().is_some_and(has_room) {
-            self.turn_if_due(1);
+        let cache = self.cache();
+        if !cache.is_some_and(has_room) {
+            self.turn_if_due_at_put(cache);
         }
         if let Some(chaos) = &self.policy.chaos {
             if chaos.drops() {

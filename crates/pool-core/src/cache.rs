@@ -25,34 +25,12 @@ use core::ptr;
 use crate::barrier;
 use crate::batch::Batch;
 use crate::moves;
-use crate::stats::Counters;
+use crate::pace::{Pace, Reading};
+use crate::stats::{Counters, Event};
 use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, UnsafeCell};
 
 /// The room that a cache begins with. It doubles when its thread turns out to take more than that.
 const FIRST_DEPTH: usize = 64;
-
-/// How many takes may pass between two looks at the clock.
-pub(crate) const BUDGET: usize = 1024;
-
-/// The budgets granted and what is left of the last, in one word, so that who reads the hits sees the two agree. What is
-/// left is in the low bits.
-const LEFT_BITS: u32 = BUDGET.ilog2() + 1;
-
-const fn left(budgets: usize) -> usize {
-    budgets & ((1 << LEFT_BITS) - 1)
-}
-
-/// How many of the takes granted are spent. On 32-bit targets it wraps after two thousand million.
-const fn spent(budgets: usize) -> usize {
-    (budgets >> LEFT_BITS)
-        .wrapping_mul(BUDGET)
-        .wrapping_sub(left(budgets))
-}
-
-/// A whole budget more, when nothing is left.
-const fn renewed(budgets: usize) -> usize {
-    budgets.wrapping_add(1 << LEFT_BITS) + BUDGET
-}
 
 /// One thread's items of one pool.
 ///
@@ -62,9 +40,8 @@ const fn renewed(budgets: usize) -> usize {
 pub(crate) struct LocalCache<T> {
     /// Written by the owner: it is inside.
     pinned: AtomicBool,
-    /// Takes left until the owner's next slow operation, and budgets granted so far. Written by the owner, read for
-    /// statistics.
-    budgets: AtomicUsize,
+    /// Takes that the owner may make before it looks at the clock. Written by the owner, read for statistics.
+    left: AtomicUsize,
     /// Written by intruders: 0, or the sweep that holds the cache.
     revoked: AtomicUsize,
     /// The place above the newest item. Written by whoever holds the cache, read for statistics.
@@ -72,6 +49,11 @@ pub(crate) struct LocalCache<T> {
     bounds: UnsafeCell<Bounds<T>>,
     /// The lowest place. Written by whoever holds the cache, read for statistics.
     base: AtomicPtr<T>,
+    /// Takes granted to the owner so far, times two; odd while the owner changes this and `left`. Written by the owner,
+    /// read for statistics.
+    granted: AtomicUsize,
+    /// When the owner looks at the clock. The owner's alone.
+    pace: Pace,
     /// Written by the owner, read for statistics.
     pub(crate) counters: Counters,
     /// Written by whoever takes itself for the owner, before the gate, whose fences under the model checker would
@@ -80,7 +62,8 @@ pub(crate) struct LocalCache<T> {
     owned: UnsafeCell<()>,
 }
 
-// SAFETY: items move between the owner and an intruder, never both at once (P1); nobody lends a `&T`.
+// SAFETY: items move between the owner and an intruder, never both at once (P1); nobody lends a `&T`. The cells of
+// `pace` are touched by the owner alone, and ownership passes from a thread to its heir by acquire and release (K3).
 unsafe impl<T: Send> Sync for LocalCache<T> {}
 // SAFETY: the raw pointers own their items.
 unsafe impl<T: Send> Send for LocalCache<T> {}
@@ -147,8 +130,8 @@ impl<T> LocalCache<T> {
     pub(crate) fn new() -> Self {
         Self {
             pinned: AtomicBool::new(false),
-            // Nothing to spend: the owner's first operation is a slow one.
-            budgets: AtomicUsize::new(0),
+            // None: the owner's first operation is a slow one.
+            left: AtomicUsize::new(0),
             revoked: AtomicUsize::new(0),
             top: AtomicPtr::new(ptr::dangling_mut()),
             bounds: UnsafeCell::new(Bounds {
@@ -156,6 +139,8 @@ impl<T> LocalCache<T> {
                 end: ptr::dangling_mut(),
             }),
             base: AtomicPtr::new(ptr::dangling_mut()),
+            granted: AtomicUsize::new(0),
+            pace: Pace::new(),
             counters: Counters::new(),
             #[cfg(pool_loom)]
             owned: UnsafeCell::new(()),
@@ -171,14 +156,20 @@ impl<T> LocalCache<T> {
         }
         // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
         let top = self.top.load(Ordering::Relaxed);
+        if top == self.bounds().floor {
+            self.leave();
+            return None;
+        }
+        // By the sign, not by `checked_sub`: that costs another instruction.
+        //
         // ORDERING: Relaxed. Only the owner writes it.
-        let budgets = self.budgets.load(Ordering::Relaxed);
-        if top == self.bounds().floor || left(budgets) == 0 {
+        let left = self.left.load(Ordering::Relaxed).wrapping_sub(1);
+        if (left as isize) < 0 {
             self.leave();
             return None;
         }
         // ORDERING: Relaxed, as the loads above.
-        self.budgets.store(budgets - 1, Ordering::Relaxed);
+        self.left.store(left, Ordering::Relaxed);
         let newest = top.wrapping_byte_sub(step::<T>());
         // ORDERING: Relaxed, as the loads above.
         self.top.store(newest, Ordering::Relaxed);
@@ -297,22 +288,121 @@ impl<T> LocalCache<T> {
         })
     }
 
-    /// Renews the owner's budget if it is spent; says whether a whole one was. The first was never granted.
-    pub(crate) fn renew_budget(&self) -> bool {
+    /// Whether a take came to the slow path to look at the clock. If the cache is empty, it came for an item, and is
+    /// no sign that the hits are dense.
+    #[inline]
+    pub(crate) fn is_spent(&self) -> bool {
         // ORDERING: Relaxed. Only the owner writes it.
-        let budgets = self.budgets.load(Ordering::Relaxed);
-        if left(budgets) != 0 {
-            return false;
+        self.left.load(Ordering::Relaxed) == 0 && !self.is_empty()
+    }
+
+    /// Grants takes to an owner who has none left and has looked at the clock.
+    #[inline]
+    pub(crate) fn renew(&self, reading: Option<Reading>) {
+        let grant = self.pace.look(reading);
+        // ORDERING: Relaxed. Only the owner writes it.
+        let granted = self.granted.load(Ordering::Relaxed);
+        self.set_grant(granted, granted.wrapping_add(2 * grant), grant);
+    }
+
+    /// The owner has come to the slow path of a take: sets after how many more takes it looks at the clock, and
+    /// says how many operations lie behind it.
+    pub(crate) fn look(&self, reading: Option<Reading>) -> usize {
+        // ORDERING: Relaxed. Only the owner writes it.
+        let left = self.left.load(Ordering::Relaxed);
+        let grant = if self.is_spent() {
+            self.pace.look(reading) - 1
+        } else {
+            self.pace.pass(reading);
+            0
+        };
+        self.grant(left, grant)
+    }
+
+    /// The owner has come to another slow path, which reads the clock too; the next take looks. As `look`.
+    pub(crate) fn pass(&self, reading: Option<Reading>) -> usize {
+        self.pace.pass(reading);
+        // ORDERING: Relaxed. Only the owner writes it.
+        self.grant(self.left.load(Ordering::Relaxed), 0)
+    }
+
+    /// Replaces what is `left` of a grant, and says how many operations lie behind the owner.
+    fn grant(&self, left: usize, grant: usize) -> usize {
+        // ORDERING: Relaxed. Only the owner writes it.
+        let granted = self.granted.load(Ordering::Relaxed);
+        let served = (granted / 2).wrapping_sub(left);
+        if left != grant {
+            let now = served.wrapping_add(grant).wrapping_mul(2);
+            self.set_grant(granted, now, grant);
         }
-        // ORDERING: Relaxed, as above.
-        self.budgets.store(renewed(budgets), Ordering::Relaxed);
-        budgets != 0
+        // Those of a pool all of whose takes are slow are counted as events.
+        let slow = self.counters.event(Event::CacheHit).get() as usize;
+        self.pace.operations(served.wrapping_add(slow))
+    }
+
+    /// Exchanges what was `granted` in all, and what is left of it.
+    #[inline]
+    fn set_grant(&self, granted: usize, now: usize, left: usize) {
+        // ORDERING: Relaxed. Only the owner writes it, and the store below orders it.
+        self.granted.store(granted | 1, Ordering::Relaxed);
+        // ORDERING: Release, pairs with the Acquire in `served`: who sees this one sees that the sum changes.
+        self.left.store(left, Ordering::Release);
+        // ORDERING: Release, pairs with the Acquire in `served`: who sees the new sum sees what is left of it.
+        self.granted.store(now, Ordering::Release);
+    }
+
+    /// Counts a take that the slow path has served from here.
+    pub(crate) fn count_served(&self) {
+        // ORDERING: Relaxed. Only the owner writes it.
+        let granted = self.granted.load(Ordering::Relaxed);
+        // ORDERING: Relaxed. A statistic.
+        self.granted
+            .store(granted.wrapping_add(2), Ordering::Relaxed);
+        self.operation_was_served();
+    }
+
+    /// The operation that was counted last was a take, and served from here.
+    pub(crate) fn operation_was_served(&self) {
+        self.pace.operation_was_served();
+    }
+
+    /// For a pool all of whose takes are slow: as `look`, but None for a take that need not look at the clock.
+    pub(crate) fn look_if_due(
+        &self,
+        read: impl FnOnce() -> Option<Reading>,
+    ) -> Option<(usize, Option<Reading>)> {
+        let empty = self.is_empty();
+        if !empty && self.pace.is_spared() {
+            return None;
+        }
+        let reading = read();
+        if empty {
+            self.pace.pass(reading);
+        } else {
+            self.pace.spare(self.pace.look(reading) - 1);
+        }
+        Some((self.grant(0, 0), reading))
     }
 
     /// How many takes the cache has served.
-    pub(crate) fn hits(&self) -> u64 {
-        // ORDERING: Relaxed. A statistic.
-        spent(self.budgets.load(Ordering::Relaxed)) as u64
+    ///
+    /// A take behind at most. If the owner is stopped while it changes the two words, what it granted itself last is
+    /// missing.
+    pub(crate) fn served(&self) -> u64 {
+        let mut granted = 0;
+        let mut left = 0;
+        for _ in 0..8 {
+            // ORDERING: Acquire, pairs with the Release in `set_grant`: what is left is as new as the sum.
+            granted = self.granted.load(Ordering::Acquire);
+            // ORDERING: Acquire, pairs with the Release in `set_grant`: if it is newer than the sum, we see below that the
+            // sum has changed.
+            left = self.left.load(Ordering::Acquire);
+            // ORDERING: Relaxed. The load before orders it.
+            if granted % 2 == 0 && self.granted.load(Ordering::Relaxed) == granted {
+                break;
+            }
+        }
+        (granted / 2).saturating_sub(left) as u64
     }
 
     /// Whether nothing is in here.
@@ -340,12 +430,6 @@ impl<T> LocalCache<T> {
         }
         self.inside(|stack, len| {
             let newest = len.checked_sub(1)?;
-            // ORDERING: Relaxed. Only the owner writes it; the caller has just renewed it.
-            let budgets = self.budgets.load(Ordering::Relaxed);
-            if left(budgets) != 0 {
-                // ORDERING: Relaxed, as above.
-                self.budgets.store(budgets - 1, Ordering::Relaxed);
-            }
             *len = newest;
             stack.floor = stack.floor.min(newest);
             let place = stack.items.wrapping_add(newest).cast::<T>();
@@ -715,19 +799,6 @@ impl<T> Drop for Loot<T> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn takes_are_counted_from_budget_to_budget() {
-        let mut budgets = 0;
-        for takes in 0..3 * BUDGET {
-            assert_eq!(spent(budgets), takes);
-            if left(budgets) == 0 {
-                budgets = renewed(budgets);
-                assert_eq!((left(budgets), spent(budgets)), (BUDGET, takes));
-            }
-            budgets -= 1;
-        }
-    }
-
     /// `cargo xtask asm` knows the gate in the machine code by these.
     #[cfg(target_pointer_width = "64")]
     #[test]
@@ -886,30 +957,27 @@ mod tests {
     }
 
     #[test]
-    fn takes_from_below_are_counted_as_long_as_there_is_a_budget() {
+    fn takes_are_counted_across_looks() {
         let cache = filled(3);
-        assert_eq!(
-            (cache.take_parked(), cache.hits()),
-            (Some(2), 0),
-            "granted nothing"
-        );
-        assert!(!cache.renew_budget(), "the first was never granted");
-        assert!(!cache.renew_budget(), "not spent");
-        assert_eq!((cache.take_parked(), cache.hits()), (Some(1), 1));
-        assert_eq!(cache.open_to_take().map(OpenToTake::take), Some(0));
-        assert_eq!((cache.take_parked(), cache.hits()), (None, 2));
-        for _ in 2..BUDGET {
-            assert!(cache.put(1).is_ok() && cache.open_to_take().map(OpenToTake::take).is_some());
+        let fast = |cache: &LocalCache<usize>| cache.open_to_take().map(OpenToTake::take);
+        assert_eq!((fast(&cache), cache.served()), (None, 0), "granted nothing");
+        let (mut served, mut operations) = (0, 0);
+        for _ in 0..1000 {
+            if fast(&cache).is_none() {
+                operations += cache.look(None);
+                assert!(cache.take_parked().is_some());
+                cache.count_served();
+            }
+            served += 1;
+            assert_eq!(cache.served(), served);
+            assert!(cache.put(1).is_ok());
         }
-        assert!(
-            cache.put(1).is_ok() && cache.open_to_take().is_none(),
-            "spent"
-        );
-        assert!(cache.renew_budget());
-        assert_eq!(
-            (cache.take_parked(), cache.hits()),
-            (Some(1), BUDGET as u64 + 1)
-        );
+        // As many as were served, but for those after the last look.
+        assert!((served as usize - operations) < 64, "{operations}");
+        // An overflow counts as one, and the next take is a slow one.
+        let behind = cache.pass(None);
+        assert_eq!(operations + behind, served as usize + 1);
+        assert_eq!((fast(&cache), cache.served()), (None, served));
     }
 
     #[test]

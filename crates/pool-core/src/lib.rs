@@ -13,10 +13,13 @@ mod deferred;
 pub mod design;
 mod discard;
 mod env;
+#[cfg(feature = "tracing")]
+mod events;
 #[cfg(feature = "metrics")]
 mod export;
 mod guard;
 mod moves;
+mod pace;
 mod policy;
 mod pool;
 mod presets;

@@ -211,7 +211,7 @@ impl<T, F> Pool<T, F> {
         self.stray.add_to(&mut stats);
         for cache in self.caches.iter() {
             cache.counters.add_to(&mut stats);
-            stats.cache_hits += cache.hits();
+            stats.cache_hits += cache.served();
             stats.idle_in_caches += cache.len(self.policy.depth);
         }
         let in_shards: usize = self.shards.iter().map(|(_, shard)| shard.len()).sum();
@@ -294,6 +294,9 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     #[cold]
     #[inline(never)]
     fn take_slow(&self) -> T {
+        if let Some(open) = self.look() {
+            return open.take();
+        }
         if let Some(item) = self.try_take_slow() {
             return item;
         }

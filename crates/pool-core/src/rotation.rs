@@ -16,9 +16,10 @@ use core::time::Duration;
 use pool_chain::raw::Detached;
 
 use crate::barrier;
-use crate::cache::{Loot, Sweep, Take};
+use crate::cache::{LocalCache, Loot, Sweep, Take};
 use crate::discard::DiscardReason;
 use crate::env::Patience;
+use crate::pace::Reading;
 use crate::pool::Pool;
 use crate::shard::{Outdated, Parity};
 use crate::sync::Ordering;
@@ -37,6 +38,20 @@ impl<T, F> Pool<T, F> {
     /// When a destructor or the `on_discard` hook panics; what was to be dropped is dropped all the same, and
     /// the pool stays usable.
     pub fn rotate(&self) {
+        self.turn_without_event();
+        // With nothing held: a subscriber is the program's own code.
+        #[cfg(feature = "tracing")]
+        crate::events::emit(|| {
+            tracing::debug!(
+                generation = self.generation(),
+                idle = self.idle(),
+                "the pool's generation turned"
+            );
+        });
+    }
+
+    /// The same without an event.
+    fn turn_without_event(&self) {
         // ORDERING: Relaxed. See `generation`.
         let generation = self
             .generation
@@ -50,13 +65,6 @@ impl<T, F> Pool<T, F> {
         let old = loot.into_iter().flatten();
         self.let_go(old.chain(detached.into_iter().flatten()));
         self.shards.collect();
-        // With nothing held: a subscriber is the program's own code.
-        #[cfg(feature = "tracing")]
-        tracing::debug!(
-            generation,
-            idle = self.idle(),
-            "the pool's generation turned"
-        );
     }
 
     /// Keeps what came out of a shard until nothing is held; drops it now if there is no memory for that.
@@ -116,7 +124,7 @@ impl<T, F> Pool<T, F> {
         );
         self.shards.collect();
         #[cfg(feature = "tracing")]
-        tracing::debug!(idle = self.idle(), "the pool was cleared");
+        crate::events::emit(|| tracing::debug!(idle = self.idle(), "the pool was cleared"));
     }
 
     /// Visits all caches and takes items out of them.
@@ -157,29 +165,48 @@ impl<T, F> Pool<T, F> {
         loot
     }
 
+    /// What time it is, and when the generation turns, in a pool that turns by time.
+    pub(crate) fn read_clock(&self) -> Option<Reading> {
+        let period = millis(self.policy.every?);
+        // ORDERING: Relaxed. A time; the exchange in `turns_by_time` makes one caller the one that turns. Before the
+        // clock is read, so that a due time that is new to us is not far ahead of it.
+        let due = self.due.load(Ordering::Relaxed);
+        let now = millis(self.policy.now());
+        Some(Reading { now, period, due })
+    }
+
     /// Turns the generation if its time has come. Called on slow paths with nothing held; so many operations lie
     /// behind the caller since it last came by.
-    pub(crate) fn turn_if_due(&self, operations: usize) {
-        let turns = self.turns_by_operations(operations) + self.turns_by_time();
+    ///
+    /// No event tells of it: this may be a put in the destructor of a thread-local, where a subscriber may panic.
+    pub(crate) fn turn_if_due(&self, operations: usize, reading: Option<Reading>) {
+        let turns = self.turns_by_operations(operations) + self.turns_by_time(reading);
         for _ in 0..turns.min(2) {
-            self.rotate();
+            self.turn_without_event();
         }
         // In the child of a fork.
         #[cfg(not(pool_loom))]
         crate::reaper::restart_if_lost();
     }
 
+    /// The same on the slow path of a put. The next take from this cache looks at the clock.
+    pub(crate) fn turn_if_due_at_put(&self, cache: Option<&LocalCache<T>>) {
+        let reading = self.read_clock();
+        let operations = cache.map_or(1, |cache| cache.pass(reading));
+        self.turn_if_due(operations, reading);
+    }
+
     /// Turns the generation if a period is over; says how long the current one still lasts. None if time has
     /// nothing to do with it.
     #[cfg(not(pool_loom))]
     pub(crate) fn turn_by_time(&self) -> Option<Duration> {
-        let period = millis(self.policy.every?);
-        for _ in 0..self.turns_by_time() {
+        let reading = self.read_clock()?;
+        for _ in 0..self.turns_by_time(Some(reading)) {
             self.rotate();
         }
-        let now = millis(self.policy.now());
-        // ORDERING: Relaxed. A time.
-        let left = self.due.load(Ordering::Relaxed).wrapping_sub(now);
+        // Turns may have taken their time.
+        let Reading { now, period, due } = self.read_clock()?;
+        let left = due.wrapping_sub(now);
         let left = if left <= 2 * period { left } else { 0 };
         Some(Duration::from_millis(left as u64))
     }
@@ -202,23 +229,14 @@ impl<T, F> Pool<T, F> {
         usize::from(count >= after)
     }
 
-    fn turns_by_time(&self) -> usize {
-        let Some(every) = self.policy.every else {
+    fn turns_by_time(&self, reading: Option<Reading>) -> usize {
+        let Some(Reading { now, period, due }) = reading.filter(Reading::is_due) else {
             return 0;
         };
-        // ORDERING: Relaxed. A time; the exchange below makes one caller the one that turns. Before the look at the
-        // clock, so that a due time that is new to us is not far ahead of it.
-        let due = self.due.load(Ordering::Relaxed);
-        let (now, period) = (millis(self.policy.now()), millis(every));
         // Zero means that nobody has asked yet.
         let next = now.wrapping_add(period) | 1;
-        // Not half the range of a word: on 32-bit targets that is passed after 25 idle days.
-        let ahead = due.wrapping_sub(now);
-        if due != 0 && ahead != 0 && ahead <= 2 * period {
-            return 0;
-        }
         let late = now.wrapping_sub(due);
-        // ORDERING: Relaxed, as above.
+        // ORDERING: Relaxed. See `read_clock`.
         if self
             .due
             .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
@@ -237,7 +255,9 @@ impl<T, F> Pool<T, F> {
 
 /// A time in milliseconds, wrapping where a word does.
 fn millis(time: Duration) -> usize {
-    time.as_millis() as usize
+    (time.as_secs() as usize)
+        .wrapping_mul(1000)
+        .wrapping_add(time.subsec_millis() as usize)
 }
 
 #[cfg(all(test, not(pool_loom)))]
@@ -321,7 +341,7 @@ mod tests {
     #[test]
     fn only_those_with_a_period_turn_by_time() {
         let pool = Pool::builder(|| 0).rotate_manually().build();
-        assert_eq!((pool.turn_by_time(), pool.turns_by_time()), (None, 0));
+        assert!(pool.turn_by_time().is_none() && pool.read_clock().is_none());
         assert_eq!(pool.turns_by_operations(usize::MAX), 0);
     }
 
@@ -334,7 +354,7 @@ mod tests {
         for (operations, turns) in [(9, 0), (1, 1), (9, 0), (100, 1), (10, 1), (9, 0)] {
             assert_eq!(pool.turns_by_operations(operations), turns, "{operations}");
         }
-        pool.turn_if_due(1);
+        pool.turn_if_due(1, None);
         assert_eq!(pool.generation(), 1);
     }
 
@@ -351,7 +371,7 @@ mod tests {
         for (now, operations, more) in [(1, 9, 0), (2, 1, 1), (12, 1, 1), (24, 9, 2), (100, 10, 2)]
         {
             *clock.0.lock().unwrap() = now;
-            pool.turn_if_due(operations);
+            pool.turn_if_due(operations, pool.read_clock());
             turns += more;
             assert_eq!(pool.generation(), turns, "at {now}");
         }

@@ -8,7 +8,7 @@ use core::ptr::NonNull;
 
 use crate::barrier;
 use crate::batch::Batch;
-use crate::cache::{BUDGET, LocalCache};
+use crate::cache::{LocalCache, OpenToTake};
 use crate::deferred::Deferred;
 use crate::discard::DiscardReason;
 use crate::policy::Recycle;
@@ -60,16 +60,36 @@ impl<T, F> Pool<T, F> {
         if self.policy.watches {
             return self.try_take_watched();
         }
-        let entry = self.entry();
-        let renewed = entry.is_some_and(LocalCache::renew_budget);
-        self.turn_if_due(if renewed { BUDGET } else { 1 });
-        let cache = entry.filter(|_| self.caches_items());
-        if let Some(item) = cache.and_then(LocalCache::take_parked) {
+        let cache = self.entry().filter(|_| self.caches_items());
+        let reading = self.read_clock();
+        let operations = cache.map_or(1, |cache| cache.look(reading));
+        self.turn_if_due(operations, reading);
+        if let Some((cache, item)) = cache.and_then(|cache| Some((cache, cache.take_parked()?))) {
+            cache.count_served();
             return Some(item);
         }
         self.take_uncached(cache)
     }
 
+    /// Looks at the clock, which is all that most slow takes of a busy thread come for. If nothing is due, the fast path
+    /// goes on.
+    #[inline(always)]
+    pub(crate) fn look(&self) -> Option<OpenToTake<'_, T>> {
+        let cache = self.recent().filter(|cache| cache.is_spent())?;
+        // Such a pool counts its operations.
+        if self.policy.watches || self.policy.after.is_some() {
+            return None;
+        }
+        let reading = self.read_clock();
+        if reading.is_some_and(|reading| reading.is_due()) {
+            return None;
+        }
+        // In the child of a fork.
+        #[cfg(not(pool_loom))]
+        crate::reaper::restart_if_lost();
+        cache.renew(reading);
+        cache.open_to_take()
+    }
     /// Takes from the shards, and leaves more in the cache.
     pub(crate) fn take_uncached(&self, cache: Option<&LocalCache<T>>) -> Option<T> {
         let found = match cache {
@@ -214,14 +234,18 @@ impl<T, F> Pool<T, F> {
     #[inline(never)]
     pub(crate) fn put_slow(&self, item: T) {
         // First, so that a turn long overdue does not take the item that has just come.
-        self.turn_if_due(1);
-        self.put_settled(item);
+        let cache = self.entry().filter(|_| self.caches_items());
+        self.turn_if_due_at_put(cache);
+        self.put_settled_in(cache, item);
     }
 
     /// The same without looking whether the generation is to turn: what panics in here is a destructor or hook of
     /// another item, and this one is in by then; or its own, and it is out.
     pub(crate) fn put_settled(&self, item: T) {
-        let cache = self.entry().filter(|_| self.caches_items());
+        self.put_settled_in(self.entry().filter(|_| self.caches_items()), item);
+    }
+
+    fn put_settled_in(&self, cache: Option<&LocalCache<T>>, item: T) {
         if let Some(item) = self.put_cached(cache, item) {
             self.shelve_one(item);
         }

@@ -61,9 +61,7 @@ pub(super) fn released(first: &mut Option<Payload>) -> u64 {
 pub(super) fn relieve_all(pressure: Pressure, first: &mut Option<Payload>) {
     #[cfg(feature = "tracing")]
     if pressure != Pressure::None {
-        guarded(first, || {
-            tracing::info!(?pressure, "pools react to memory pressure")
-        });
+        crate::events::emit(|| tracing::info!(?pressure, "pools react to memory pressure"));
     }
     for member in registry::members() {
         guarded(first, || {
