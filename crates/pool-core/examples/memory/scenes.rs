@@ -1,7 +1,7 @@
 //! What happens in each scene, and what is to come out.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -78,6 +78,7 @@ impl Watch {
 pub(crate) enum Scene {
     Reaped,
     Unreaped,
+    Quiet,
     Huge,
     Kept,
     GosRule,
@@ -85,9 +86,10 @@ pub(crate) enum Scene {
 }
 
 impl Scene {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Reaped,
         Self::Unreaped,
+        Self::Quiet,
         Self::Huge,
         Self::Kept,
         Self::GosRule,
@@ -98,6 +100,7 @@ impl Scene {
         match self {
             Self::Reaped => "64-threads-reaper",
             Self::Unreaped => "64-threads-no-reaper",
+            Self::Quiet => "one-use-a-second",
             Self::Huge => "two-64-MiB-buffers",
             Self::Kept => "no-release",
             Self::GosRule => "go-rule",
@@ -110,6 +113,7 @@ impl Scene {
         match self {
             Self::Reaped => "64 threads put 1,000 buffers each and go idle, with the reaper",
             Self::Unreaped => "the same without: at the first activity after two periods",
+            Self::Quiet => "a `static` pool, a burst of 90 MiB, then one use a second, no reaper",
             Self::Huge => "two buffers of 64 MiB among small uses",
             Self::Kept => "no release",
             Self::GosRule => "Go's rule",
@@ -128,6 +132,7 @@ impl Scene {
         match self {
             Self::Reaped => idle_threads(period, true),
             Self::Unreaped => idle_threads(period, false),
+            Self::Quiet => quiet(),
             Self::Huge => huge(),
             // A pool that is never turned keeps its high-water mark, as the pools of this world do.
             Self::Kept => burst(period, |builder| builder.rotate_manually(), false),
@@ -150,6 +155,7 @@ impl Scene {
     ) -> Option<Result<String, String>> {
         match self {
             Self::Reaped | Self::Unreaped => Some(idle_verdict(samples, period_ms)),
+            Self::Quiet => Some(quiet_verdict(samples)),
             Self::Huge => Some(huge_verdict(samples)),
             Self::Kept | Self::GosRule | Self::Ours => None,
         }
@@ -242,6 +248,56 @@ fn idle_verdict(samples: &[Sample], period_ms: u64) -> Result<String, String> {
     );
     // Some are dropped at once where all shards were claimed.
     if full.idle >= THREADS * BUFFERS * 9 / 10 && last.idle == 0 && last.resident_kib <= allowed {
+        Ok(text)
+    } else {
+        Err(text)
+    }
+}
+
+/// Uses of the quiet program, and the period of its pool.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A pool that is used once a second after a burst, on the same thread. The first sample is before the burst, the second
+/// right after it, the others after each use.
+fn quiet() {
+    static POOL: LazyLock<Pool<Buffer>> = LazyLock::new(|| {
+        Pool::builder(buffer as fn() -> Buffer)
+            .rotate_every(SECOND)
+            .build()
+    });
+    drop(POOL.get());
+    let mut watch = Watch {
+        start: Instant::now(),
+    };
+    watch.sample(POOL.stats().idle);
+    drop((0..90 * KIB).map(|_| POOL.get()).collect::<Vec<_>>());
+    watch.start = Instant::now();
+    watch.sample(POOL.stats().idle);
+    for _ in 0..4 {
+        thread::sleep(SECOND);
+        drop(POOL.get());
+        trim();
+        watch.sample(POOL.stats().idle);
+    }
+}
+
+fn quiet_verdict(samples: &[Sample]) -> Result<String, String> {
+    let [start, full, .., last] = samples else {
+        return Err("too few samples".to_owned());
+    };
+    let uses: Vec<_> = samples[2..].iter().map(|s| s.idle.to_string()).collect();
+    let text = format!(
+        "{} KiB at the start, {} KiB with {} buffers idle, {} KiB with {} idle {} ms later (idle after each use: {}; period of 1 s)",
+        start.resident_kib,
+        full.resident_kib,
+        full.idle,
+        last.resident_kib,
+        last.idle,
+        last.ms,
+        uses.join(", ")
+    );
+    // The one in use stays. A table of the burst's guards was freed with it.
+    if last.idle <= 1 && last.resident_kib <= start.resident_kib + start.resident_kib / 10 {
         Ok(text)
     } else {
         Err(text)
