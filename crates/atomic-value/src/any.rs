@@ -281,7 +281,9 @@ impl fmt::Debug for AnyValue {
 pub struct AnyGuard<T> {
     /// Holds a `T` (A2).
     entry: Guard<Entry>,
-    of: PhantomData<StdArc<T>>,
+    /// Shows a `T` and hands one out, and is no guard of a subtype or supertype: such a type may have another id, and the
+    /// entry has the id of the type that was stored (A2).
+    of: PhantomData<(StdArc<T>, fn(T) -> T)>,
 }
 
 impl<T: Any + Send + Sync> AnyGuard<T> {

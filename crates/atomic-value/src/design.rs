@@ -166,10 +166,11 @@
 //! # Why not arc-swap
 //!
 //! It would be the obvious thing to build on, and could stand behind the private module that holds records
-//! and debts. A load of its default strategy publishes the pointer in a place of its thread's own (the debt),
+//! and debts. When this crate was designed, arc-swap was at version 1.9.3, and a load could return the value of
+//! another instance. A load of its default strategy publishes the pointer in a place of its thread's own (the debt),
 //! looks again whether it is still the current one, and lets a writer that takes the value away pay what it
-//! finds. It publishes the pointer *before* it knows that the value is alive, though, and writers cannot tell
-//! such a debt from one that is owed. In version 1.9.3:
+//! finds. It publishes the pointer *before* it knows that the value is alive, and writers could not tell such a debt
+//! from one that is owed:
 //!
 //! ```text
 //!   reader of X                       elsewhere
@@ -184,16 +185,14 @@
 //!   use p
 //! ```
 //!
-//! The reader now holds a reference to Y's value as if it were one of X. With a pause between the first two
-//! steps and another between the next two, which is what preemption does, a program of safe code reads the
-//! foreign value every time. A report of such values in production is open (vorner/arc-swap#210). By its
-//! source, the slower path, taken for a ninth guard and after a failed look, publishes as early. It never
-//! uses what was paid for by mistake: it gives the reference back. But it does so as a reader of X, and if that
-//! reference is the last, Y's value is dropped as one of X's type.
+//! The reader then held a reference to Y's value as if it were one of X (vorner/arc-swap#210). Version 1.9.5 mended
+//! that: a debt that is not confirmed yet names the instance that is loaded from, and writers of other instances
+//! pass it over. Version 1.9.4 had mended another: the debt of an `Arc` was taken for that of a `Weak` to the same
+//! object, which was then freed while in use (vorner/arc-swap#214).
 //!
-//! Here a debt is written only while its value cannot be freed (R3), so that every debt found is owed (R5);
-//! what is published early is the *slot* that is loaded from, which its borrow keeps alive, and which no
-//! writer settles. The price is that a replacement waits for windows, where arc-swap helps the reader out. It
+//! Here neither can happen by construction. A debt is written only while its value cannot be freed (R3), so every debt
+//! found is owed (R5); what is published early is the *slot* that is loaded from, which its borrow keeps alive, and which
+//! no writer settles. There is one kind of reference to a value, a strong one. The price is that a replacement waits for windows, where arc-swap helps the reader out. It
 //! also makes the sweep cheaper (it reads where arc-swap exchanges), and lets a model checker see all of it.
 //!
 //! The other ways that were weighed: arc-swap's `rwlock-strategy` is sound, but has no `const` constructor,

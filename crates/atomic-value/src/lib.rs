@@ -11,6 +11,8 @@ mod error;
 mod reader;
 mod sync;
 mod value;
+#[cfg(doctest)]
+mod variance;
 
 pub use any::{AnyGuard, AnyValue};
 pub use backend::Guard;

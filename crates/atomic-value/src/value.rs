@@ -187,8 +187,11 @@ impl<T> AtomicValue<T> {
     /// Lock-free, apart from the wait of every replacement. The object is named by a reference into it, as a
     /// [`Guard`], an `Arc` or a [`Reader`] gives: that keeps it alive, so no other object can take its
     /// address meanwhile. It may have been taken out and stored again, though, with
-    /// [`store_arc`](Self::store_arc). That goes for types without size, too: each `Arc` of one has its own
-    /// address.
+    /// [`store_arc`](Self::store_arc).
+    ///
+    /// A value of a type without size is named by the address of its `Arc`, which no other `Arc` has. Take the reference
+    /// from the `Arc` or the guard: a reference to another such value, for example to a field of a struct, may have the
+    /// same address by chance, and then this call stores `new`.
     ///
     /// # Errors
     ///

@@ -173,6 +173,57 @@ fn short_lived_threads() {
     assert_eq!(drops.load(Ordering::Relaxed), THREADS / 4 + 1);
 }
 
+/// Loads in destructors of thread-locals, by several threads at once, against stores.
+#[test]
+fn loads_of_ending_threads_against_stores() {
+    const ROUNDS: usize = if cfg!(miri) { 2 } else { 150 };
+    const LOADS: usize = if cfg!(miri) { 3 } else { 300 };
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    static VALUE: AtomicValue<Counted<'_>> = AtomicValue::empty();
+
+    struct Late;
+    impl Drop for Late {
+        fn drop(&mut self) {
+            for _ in 0..LOADS {
+                let guards = [(); 2].map(|()| VALUE.load().unwrap());
+                guards.iter().for_each(|guard| guard.check());
+            }
+        }
+    }
+    thread_local!(static LATE: Late = const { Late });
+
+    VALUE.store(Counted::new(0, &DROPS));
+    let done = AtomicBool::new(false);
+    let stored = thread::scope(|scope| {
+        let stores = scope.spawn(|| {
+            let mut stored = 1;
+            while !done.load(Ordering::Relaxed) {
+                VALUE.store(Counted::new(stored, &DROPS));
+                stored += 1;
+            }
+            stored
+        });
+        let enders = [(); 3].map(|()| {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    let ending = thread::spawn(|| {
+                        // First, so that it is destroyed after the thread's record is given back.
+                        LATE.with(|_| ());
+                        drop(VALUE.load());
+                    });
+                    ending.join().unwrap();
+                }
+            })
+        });
+        let ended = enders.map(|ender| ender.join());
+        done.store(true, Ordering::Relaxed);
+        ended.into_iter().for_each(Result::unwrap);
+        stores.join().unwrap()
+    });
+    drop(VALUE.take());
+    assert_eq!(DROPS.load(Ordering::Relaxed), stored);
+}
+
 /// All that is stored, by whatever operation, is dropped once; and nothing that somebody looks at is.
 #[test]
 fn drops_are_counted() {

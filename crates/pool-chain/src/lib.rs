@@ -16,6 +16,8 @@ mod node;
 pub mod raw;
 mod reclaim;
 mod sync;
+#[cfg(doctest)]
+mod variance;
 
 pub use batch::{HeadBatch, TailBatch};
 pub use error::{Full, LimitError, Reason};

@@ -38,6 +38,8 @@ mod sync;
 mod table;
 mod thread;
 mod usage;
+#[cfg(doctest)]
+mod variance;
 
 pub use buffers::{BufferPool, BufferPoolBuilder, PooledBuffer};
 pub use clock::{Clock, ManualClock, SystemClock};

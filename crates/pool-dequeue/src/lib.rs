@@ -20,6 +20,8 @@ mod inline;
 pub mod raw;
 mod slot;
 mod sync;
+#[cfg(all(doctest, feature = "alloc"))]
+mod variance;
 
 #[cfg(feature = "alloc")]
 pub use error::CapacityError;

@@ -73,7 +73,7 @@ pub(super) fn with<R>(load: impl Fn(&'static Record) -> R) -> R {
 }
 
 #[cold]
-fn with_borrowed<R>(load: impl Fn(&'static Record) -> R) -> R {
+pub(super) fn with_borrowed<R>(load: impl Fn(&'static Record) -> R) -> R {
     let lease = Lease(Cell::new(None));
     load(lease.record())
 }

@@ -1,5 +1,6 @@
 //! What cannot be reached from outside: windows that stay open, debts that are taken over.
 
+use std::ptr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -144,4 +145,20 @@ fn ten_thousand_threads() {
     }
     // The other tests' threads have some.
     assert!(record::records().count() < 50);
+}
+
+/// A record lent for one load is the borrower's alone, or two threads that end at once would overwrite each other's window
+/// and debts.
+#[test]
+fn a_borrowed_record_is_nobody_elses() {
+    record::with(|own| {
+        record::with_borrowed(|borrowed| {
+            assert!(!ptr::eq(own, borrowed));
+            record::with_borrowed(|nested| assert!(!ptr::eq(borrowed, nested)));
+            thread::scope(|scope| {
+                let elsewhere = || record::with(|other| assert!(!ptr::eq(borrowed, other)));
+                scope.spawn(elsewhere).join().unwrap();
+            });
+        });
+    });
 }

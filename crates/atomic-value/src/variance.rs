@@ -1,0 +1,84 @@
+//! What lifetimes may not be exchanged for another: the variance of every public generic type. Each case fails to
+//! compile beside a twin that does, so that it cannot fail for the wrong reason. Only doc tests see this module.
+//!
+//! What a value can be put into takes no shorter and no longer lifetime than it was made for:
+//!
+//! ```
+//! use atomic_value::*;
+//! fn f0<'a>(x: AtomicValue<&'a str>) -> AtomicValue<&'a str> { x }
+//! fn f1<'a>(x: Reader<'a, &'a str>) -> Reader<'a, &'a str> { x }
+//! fn f2<'a>(x: OwnedReader<&'a str>) -> OwnedReader<&'a str> { x }
+//! type Any = for<'a> fn(&'a u8);
+//! fn any(x: AnyGuard<Any>) -> AnyGuard<Any> { x }
+//! fn error(x: AnyCompareError<Any>) -> AnyCompareError<Any> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: AtomicValue<&'static str>) -> AtomicValue<&'a str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: AtomicValue<&'a str>) -> AtomicValue<&'static str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: Reader<'a, &'static str>) -> Reader<'a, &'a str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: Reader<'a, &'a str>) -> Reader<'a, &'static str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: OwnedReader<&'static str>) -> OwnedReader<&'a str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: OwnedReader<&'a str>) -> OwnedReader<&'static str> { x }
+//! ```
+//!
+//! A type is compared by its id, and a function that takes any lifetime has another id than one that takes one:
+//!
+//! ```compile_fail,E0308
+//! use atomic_value::*;
+//! type Any = for<'a> fn(&'a u8);
+//! type One = fn(&'static u8);
+//! fn f(x: AnyGuard<Any>) -> AnyGuard<One> { x }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! use atomic_value::*;
+//! type Any = for<'a> fn(&'a u8);
+//! type One = fn(&'static u8);
+//! fn f(x: AnyCompareError<Any>) -> AnyCompareError<One> { x }
+//! ```
+//!
+//! What only gives a value takes a shorter lifetime and no longer one:
+//!
+//! ```
+//! use atomic_value::*;
+//! fn f0<'a>(x: Guard<&'static str>) -> Guard<&'a str> { x }
+//! fn f1<'a>(x: CompareError<&'static str>) -> CompareError<&'a str> { x }
+//! fn f2<'a>(x: TypeMismatch<&'static str>) -> TypeMismatch<&'a str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: Guard<&'a str>) -> Guard<&'static str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: CompareError<&'a str>) -> CompareError<&'static str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: TypeMismatch<&'a str>) -> TypeMismatch<&'static str> { x }
+//! ```
