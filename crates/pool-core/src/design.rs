@@ -80,7 +80,9 @@
 //! to the first.
 //!
 //! **P2. Between O1 and O5 nothing is called.** Only loads, stores and moves of items. So an owner that is not
-//! stopped is out again in nanoseconds, and re-entering the gate from inside is impossible.
+//! stopped is out again after as many moves as the call needs, and re-entering the gate from inside is impossible. A take
+//! and a put move one item. An overflow or a refill moves half of the cache, and growth moves all of it, at most 4,096
+//! items; large ones then take microseconds.
 //!
 //! **P3. An intruder gives up.** It looks at `pinned` a bounded number of times. An owner that was stopped inside, or
 //! lost in a fork, keeps its items; the intruder restores `revoked` and has touched nothing.
@@ -227,8 +229,9 @@
 //!   a CPU can take its place.
 //! * *No third variant* where the asymmetric barrier is missing: a full fence on each side costs what a claim does.
 //! * *One batch buffer on the stack* between cache and shard, so that neither the allocator nor user code is ever
-//!   called inside a gate, and the allocator may itself use a pool.
+//!   called inside a gate. An allocator that itself uses a pool needs a guard of its own against re-entry: the pool's slow
+//!   path allocates.
 //! * *One remembered cache and not several.* Choosing among eight costs more than the look-up in the table does.
 //! * *Items are moved word by word*, see `moves.rs`: a wide load of what was just stored in words waits for the stores.
-//! * *Time is looked at on every slow operation and every 1024 takes.* On Linux that is a coarse clock without a system
-//!   call.
+//! * *Time is looked at on every slow operation, and after 1 to 64 takes that the cache serves*, depending on how dense they
+//!   are: see `pace.rs`. On Linux that is a coarse clock without a system call.

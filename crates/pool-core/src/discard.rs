@@ -6,7 +6,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DiscardReason {
-    /// It lay unused for two rotations.
+    /// It lay unused since an earlier rotation: for two rotations, or for one if it was let go early, by decay or to make
+    /// room for an item within the pool's limits.
     Aged,
     /// [`Pool::clear`](crate::Pool::clear) took everything.
     Cleared,
@@ -67,7 +68,7 @@ impl DiscardReason {
 impl fmt::Display for DiscardReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Aged => "unused for two rotations",
+            Self::Aged => "unused since an earlier rotation",
             Self::Cleared => "the pool was cleared",
             Self::Refused => "refused by the recycle hook",
             Self::Unwinding => "returned while unwinding",

@@ -141,7 +141,7 @@ pub(crate) fn members() -> impl Iterator<Item = Member> {
 }
 
 impl<T: Send + 'static, F: Send + Sync + 'static> Pool<T, F> {
-    /// Lets [`rotate_all`] and the [`Reaper`](crate::Reaper) turn this pool, from now on and for ever. Doing it again
+    /// Lets [`rotate_all`] and the [`Reaper`](crate::Reaper) turn this pool from now on. Doing it again
     /// changes nothing.
     ///
     /// Lock-free; takes time in proportion to the number of registered pools.

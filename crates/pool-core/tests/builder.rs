@@ -246,7 +246,7 @@ fn debug() {
     assert!(format!("{:?}", ManualClock::new()).starts_with("ManualClock("));
     assert_eq!(
         format!("{:?} {}", DiscardReason::Aged, DiscardReason::Aged),
-        "Aged unused for two rotations"
+        "Aged unused since an earlier rotation"
     );
 }
 

@@ -5,7 +5,8 @@
 //! Every model goes through the public interface, gathers what each execution came to, and asserts the exact
 //! set of outcomes and a floor on the number of executions: a model that explores less than it did fails. A
 //! pool's slow path makes many steps, so most searches are bounded to three preemptions unless
-//! `LOOM_MAX_PREEMPTIONS` says otherwise; the outcome sets do not grow beyond two.
+//! `LOOM_MAX_PREEMPTIONS` says otherwise. Most outcome sets do not grow beyond two; `put_against_rotate` reaches its
+//! fourth outcome with the third.
 #![cfg(pool_loom)]
 
 use std::collections::BTreeSet;

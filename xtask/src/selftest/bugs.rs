@@ -284,4 +284,27 @@ pub(crate) const BUGS: &[Bug] = &[
 ",
         checks: &[narrow("a_full_turn_of_the_tail").says("data race")],
     },
+    Bug {
+        name: "no look after growth's allocation",
+        krate: "pool-core",
+        file: "src/cache.rs",
+        good: "            if stack.capacity < capacity {
+",
+        bad: "            {
+",
+        checks: &[plain("growth_reentry", "growth_keeps_what_the_allocator_did").says("assertion")],
+    },
+    Bug {
+        name: "a record used without a lease",
+        krate: "atomic-value",
+        file: "src/backend/record.rs",
+        good: "    let lease = Lease(Cell::new(None));
+    load(lease.record())
+",
+        bad: "    load(records().next().unwrap_or_else(Record::push))
+",
+        checks: &[
+            plain("lib", "backend::tests::a_borrowed_record_is_nobody_elses").says("assertion"),
+        ],
+    },
 ];
