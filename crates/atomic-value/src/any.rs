@@ -279,11 +279,9 @@ impl fmt::Debug for AnyValue {
 
 /// A loaded value of an [`AnyValue`]. Like [`Guard`] in all else.
 pub struct AnyGuard<T> {
-    /// Holds a `T` (A2).
+    /// Holds a `T` (A2), or a value of a subtype of `T`: a guard is covariant, as [`Guard`] is.
     entry: Guard<Entry>,
-    /// Shows a `T` and hands one out, and is no guard of a subtype or supertype: such a type may have another id, and the
-    /// entry has the id of the type that was stored (A2).
-    of: PhantomData<(StdArc<T>, fn(T) -> T)>,
+    of: PhantomData<StdArc<T>>,
 }
 
 impl<T: Any + Send + Sync> AnyGuard<T> {
@@ -303,7 +301,12 @@ impl<T: Any + Send + Sync> AnyGuard<T> {
     /// An associated function, so that it is in the way of no method of `T`.
     #[must_use]
     pub fn into_arc(guard: Self) -> StdArc<T> {
-        typed(StdArc::clone(&guard.entry.value))
+        // Not by its type id: a subtype, such as a function of any lifetime, has another id than `T`.
+        let value = StdArc::into_raw(StdArc::clone(&guard.entry.value)).cast::<T>();
+        // SAFETY:
+        // - the pointer is that of an `Arc`, whose share we hand on;
+        // - the value is a `T`, or of a subtype of `T` (A2), which has the same layout and may be used as a `T`.
+        unsafe { StdArc::from_raw(value) }
     }
 }
 
@@ -313,8 +316,8 @@ impl<T> Deref for AnyGuard<T> {
     #[inline]
     fn deref(&self) -> &T {
         let value = StdArc::as_ptr(&self.entry.value).cast::<T>();
-        // SAFETY: the entry holds a `T` (A2), which lives as long as the entry, and the entry as long as the
-        // guard.
+        // SAFETY: the entry holds a `T` or a value of a subtype (A2), which lives as long as the entry, and the entry as
+        // long as the guard.
         unsafe { &*value }
     }
 }

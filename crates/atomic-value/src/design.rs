@@ -118,7 +118,8 @@
 //! - **A1** An `AnyValue` is empty, then holds entries of one type for ever. The first entry is stored by a
 //!   compare-and-swap from empty. Any other is stored by someone who has seen an entry of the same type; that
 //!   the entry has been replaced since does no harm.
-//! - **A2** An entry's `TypeId` is that of its value. A guard for `T` is made after comparing the `TypeId`.
+//! - **A2** An entry's `TypeId` is that of its value. A guard for `T` is made after comparing the `TypeId`. It may then be
+//!   used as a guard for a type that `T` is a subtype of; what it hands out is cast, not compared again.
 //!
 //! Go keeps type and data in two words and marks the first store as under way in between; its
 //! compare-and-swap once took that mark for a type (golang/go#52612). Here there is no such state.

@@ -8,9 +8,6 @@
 //! fn f0<'a>(x: AtomicValue<&'a str>) -> AtomicValue<&'a str> { x }
 //! fn f1<'a>(x: Reader<'a, &'a str>) -> Reader<'a, &'a str> { x }
 //! fn f2<'a>(x: OwnedReader<&'a str>) -> OwnedReader<&'a str> { x }
-//! type Any = for<'a> fn(&'a u8);
-//! fn any(x: AnyGuard<Any>) -> AnyGuard<Any> { x }
-//! fn error(x: AnyCompareError<Any>) -> AnyCompareError<Any> { x }
 //! ```
 //!
 //! ```compile_fail
@@ -43,26 +40,14 @@
 //! fn f<'a>(x: OwnedReader<&'a str>) -> OwnedReader<&'static str> { x }
 //! ```
 //!
-//! A type is compared by its id, and a function that takes any lifetime has another id than one that takes one:
-//!
-//! ```compile_fail,E0308
-//! use atomic_value::*;
-//! type Any = for<'a> fn(&'a u8);
-//! type One = fn(&'static u8);
-//! fn f(x: AnyGuard<Any>) -> AnyGuard<One> { x }
-//! ```
-//!
-//! ```compile_fail,E0308
-//! use atomic_value::*;
-//! type Any = for<'a> fn(&'a u8);
-//! type One = fn(&'static u8);
-//! fn f(x: AnyCompareError<Any>) -> AnyCompareError<One> { x }
-//! ```
-//!
 //! What only gives a value takes a shorter lifetime and no longer one:
 //!
 //! ```
 //! use atomic_value::*;
+//! type Some = for<'a> fn(&'a u8);
+//! type One = fn(&'static u8);
+//! fn any(x: AnyGuard<Some>) -> AnyGuard<One> { x }
+//! fn error(x: AnyCompareError<Some>) -> AnyCompareError<One> { x }
 //! fn f0<'a>(x: Guard<&'static str>) -> Guard<&'a str> { x }
 //! fn f1<'a>(x: CompareError<&'static str>) -> CompareError<&'a str> { x }
 //! fn f2<'a>(x: TypeMismatch<&'static str>) -> TypeMismatch<&'a str> { x }
@@ -81,4 +66,18 @@
 //! ```compile_fail
 //! use atomic_value::*;
 //! fn f<'a>(x: TypeMismatch<&'a str>) -> TypeMismatch<&'static str> { x }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! use atomic_value::*;
+//! type Some = for<'a> fn(&'a u8);
+//! type One = fn(&'static u8);
+//! fn any(x: AnyGuard<One>) -> AnyGuard<Some> { x }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! use atomic_value::*;
+//! type Some = for<'a> fn(&'a u8);
+//! type One = fn(&'static u8);
+//! fn error(x: AnyCompareError<One>) -> AnyCompareError<Some> { x }
 //! ```

@@ -234,3 +234,18 @@ fn drops_are_counted() {
     assert_eq!(DROPPED.load(Ordering::Relaxed), made);
     assert_eq!(made, THREADS * EACH * 5);
 }
+
+/// A guard of a function of any lifetime is one of a function of a certain lifetime, whose type has another id.
+#[test]
+fn guards_of_subtypes_are_guards() {
+    type AnyLifetime = for<'a> fn(&'a u8) -> u8;
+    type One = fn(&'static u8) -> u8;
+    static SEVEN: u8 = 7;
+    let value = AnyValue::new::<AnyLifetime>(|number| *number);
+    let guard: AnyGuard<One> = value.load::<AnyLifetime>().unwrap().unwrap();
+    assert_eq!(guard(&SEVEN), 7);
+    let arc = AnyGuard::into_arc(guard);
+    assert_eq!(arc(&SEVEN), 7);
+    drop(value);
+    assert_eq!((Arc::strong_count(&arc), arc(&SEVEN)), (1, 7));
+}
