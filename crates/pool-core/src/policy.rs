@@ -450,15 +450,19 @@ impl<T, F> Builder<T, F> {
         self
     }
 
-    /// Turns the generation when this much time has passed, noticed at the pool's next slow operation. Default:
-    /// [`DEFAULT_PERIOD`]. What lies unused for two turns is dropped.
+    /// Turns the generation when this much time has passed. Default: [`DEFAULT_PERIOD`]. What lies unused for two turns is
+    /// dropped.
+    ///
+    /// The pool's users notice that time has passed: at a steady rate of takes at most one period late, after the rate has
+    /// fallen at most 64 takes late. A pool that nobody uses needs a [`Reaper`](crate::Reaper) or a call of
+    /// [`tend`](crate::tend).
     pub fn rotate_every(mut self, period: Duration) -> Self {
         self.policy.every = Some(period);
         self
     }
 
-    /// Turns the generation after about this many takes and puts, noticed at the pool's next slow operation, in
-    /// addition to time. Default: never.
+    /// Turns the generation after about this many takes and puts, at most 64 takes of each thread later, in addition to
+    /// time. Default: never. Puts that a thread cache serves do not count.
     ///
     /// For programs without a clock, or with bursts that are better measured in work than in time.
     pub fn rotate_after(mut self, operations: usize) -> Self {
