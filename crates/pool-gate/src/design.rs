@@ -1,0 +1,1 @@
+//! How the gate works, and why it may.
