@@ -135,7 +135,7 @@ impl<T, F> Pool<T, F> {
                 return outcome;
             }
         }
-        let cache = entry.filter(|_| self.caches_items());
+        let cache = self.cache_of(entry);
         if let Some(item) = cache.and_then(LocalCache::take_parked) {
             self.count(Event::CacheHit);
             return Some(item);

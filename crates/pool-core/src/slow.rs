@@ -6,7 +6,8 @@
 use core::iter;
 use core::ptr::NonNull;
 
-use crate::barrier;
+use pool_gate::{Asymmetric, Status};
+
 use crate::batch::Batch;
 use crate::cache::{BUDGET, LocalCache};
 use crate::deferred::Deferred;
@@ -30,9 +31,38 @@ impl<T, F> Pool<T, F> {
         Some(entry)
     }
 
-    /// Whether thread caches hold items here, or only counts.
-    pub(crate) fn caches_items(&self) -> bool {
-        self.policy.depth != 0 && barrier::available()
+    /// The calling thread's entry, if it may hold items and not only counts.
+    ///
+    /// The first call of the process begins what has to be done before it may. An entry that has items though it must not
+    /// have any, because nobody could take them back, is emptied here.
+    pub(crate) fn cache_of<'a>(&self, entry: Option<&'a LocalCache<T>>) -> Option<&'a LocalCache<T>> {
+        let entry = entry?;
+        if self.policy.depth == 0 {
+            return None;
+        }
+        if Asymmetric::get().is_none() {
+            self.leave_cache(entry);
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// Moves what the calling thread's cache holds to the shards if caches are given up.
+    #[cold]
+    fn leave_cache(&self, entry: &LocalCache<T>) {
+        if pool_gate::status() == Status::Refused {
+            entry.give_up();
+            self.empty_given_up(entry);
+        }
+    }
+
+    /// Moves what a cache holds to the shards. For its owner, when it was given up.
+    pub(crate) fn empty_given_up(&self, cache: &LocalCache<T>) {
+        let mut panics = Deferred::none();
+        for item in cache.strip().into_iter().flatten() {
+            panics.call(|| self.shelve_one(item));
+        }
+        panics.resume();
     }
 
     /// The shard that the calling thread goes to first.
@@ -63,7 +93,7 @@ impl<T, F> Pool<T, F> {
         let entry = self.entry();
         let renewed = entry.is_some_and(LocalCache::renew_budget);
         self.turn_if_due(if renewed { BUDGET } else { 1 });
-        let cache = entry.filter(|_| self.caches_items());
+        let cache = self.cache_of(entry);
         if let Some(item) = cache.and_then(LocalCache::take_parked) {
             return Some(item);
         }
@@ -221,7 +251,7 @@ impl<T, F> Pool<T, F> {
     /// The same without looking whether the generation is to turn: what panics in here is a destructor or hook of
     /// another item, and this one is in by then; or its own, and it is out.
     pub(crate) fn put_settled(&self, item: T) {
-        let cache = self.entry().filter(|_| self.caches_items());
+        let cache = self.cache_of(self.entry());
         if let Some(item) = self.put_cached(cache, item) {
             self.shelve_one(item);
         }
@@ -408,7 +438,7 @@ mod tests {
             .rotate_manually()
             .on_discard(|_, reason| assert_ne!(reason, DiscardReason::Contended))
             .build();
-        if !pool.caches_items() {
+        if pool.cache_of(pool.entry()).is_none() {
             return;
         }
         let claim = pool.shards.claim_any(0, || 1, 0);
