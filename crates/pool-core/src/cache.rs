@@ -220,11 +220,7 @@ impl<T> LocalCache<T> {
     }
 
     /// The same for who is behind the gate already.
-    fn hold<R>(
-        &self,
-        bounds: &mut Bounds<T>,
-        f: impl FnOnce(&mut Stack<T>, &mut usize) -> R,
-    ) -> R {
+    fn hold<R>(&self, bounds: &mut Bounds<T>, f: impl FnOnce(&mut Stack<T>, &mut usize) -> R) -> R {
         // ORDERING: Relaxed, all four. The gate orders the holders' accesses.
         let base = self.base.load(Ordering::Relaxed);
         let top = self.top.load(Ordering::Relaxed);

@@ -21,11 +21,11 @@ mod pool;
 mod presets;
 #[cfg(not(pool_loom))]
 pub mod pressure;
-#[cfg(not(pool_loom))]
-mod reaper;
 #[cfg(test)]
 #[path = "../tests/common/ready.rs"]
 mod ready;
+#[cfg(not(pool_loom))]
+mod reaper;
 mod recent;
 mod registry;
 mod rotation;

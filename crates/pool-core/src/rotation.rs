@@ -47,6 +47,8 @@ impl<T, F> Pool<T, F> {
         self.shards.turn(generation, |outdated| {
             self.set_aside(outdated, &mut detached, DiscardReason::Aged);
         });
+        #[cfg(feature = "tracing")]
+        let before = pool_gate::status();
         let loot = self.sweep(Take::Parked);
         let old = loot.into_iter().flatten();
         self.let_go(old.chain(detached.into_iter().flatten()));
@@ -58,6 +60,8 @@ impl<T, F> Pool<T, F> {
             idle = self.idle(),
             "the pool's generation turned"
         );
+        #[cfg(feature = "tracing")]
+        self.tell_refusal(before);
     }
 
     /// Keeps what came out of a shard until nothing is held; drops it now if there is no memory for that.
@@ -82,6 +86,8 @@ impl<T, F> Pool<T, F> {
     /// When a destructor or the `on_discard` hook panics; what was to be dropped is dropped all the same, and
     /// the pool stays usable.
     pub fn clear(&self) {
+        #[cfg(feature = "tracing")]
+        let before = pool_gate::status();
         let loot = self.sweep(Take::All);
         let mut detached = Vec::new();
         // Shards whose producer is stopped or lost, a bit each.
@@ -118,6 +124,19 @@ impl<T, F> Pool<T, F> {
         self.shards.collect();
         #[cfg(feature = "tracing")]
         tracing::debug!(idle = self.idle(), "the pool was cleared");
+        #[cfg(feature = "tracing")]
+        self.tell_refusal(before);
+    }
+
+    /// Tells of a refusal that has come about since `before`. With nothing held.
+    #[cfg(feature = "tracing")]
+    fn tell_refusal(&self, before: Status) {
+        if before != Status::Refused && pool_gate::status() == Status::Refused {
+            tracing::warn!(
+                idle_in_caches = self.stats().idle_in_caches,
+                "the system has begun to refuse heavy barriers: thread caches are given up"
+            );
+        }
     }
 
     /// Takes items out of all caches.

@@ -35,7 +35,10 @@ impl<T, F> Pool<T, F> {
     ///
     /// The first call of the process begins what has to be done before it may. An entry that has items though it must not
     /// have any, because nobody could take them back, is emptied here.
-    pub(crate) fn cache_of<'a>(&self, entry: Option<&'a LocalCache<T>>) -> Option<&'a LocalCache<T>> {
+    pub(crate) fn cache_of<'a>(
+        &self,
+        entry: Option<&'a LocalCache<T>>,
+    ) -> Option<&'a LocalCache<T>> {
         let entry = entry?;
         if self.policy.depth == 0 {
             return None;

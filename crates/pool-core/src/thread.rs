@@ -210,7 +210,10 @@ mod tests {
         assert!(!numbers.lease_one(0) && numbers.lease_one(40) && !numbers.lease_one(40));
         numbers.release(0);
         assert!(numbers.lease_one(0));
-        assert!(!numbers.lease_one(WORDS as u32 * u32::BITS), "no such number");
+        assert!(
+            !numbers.lease_one(WORDS as u32 * u32::BITS),
+            "no such number"
+        );
         assert_eq!(numbers.lease(), Some(1));
     }
 

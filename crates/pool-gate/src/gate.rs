@@ -93,8 +93,10 @@ impl<T> Gate<T> {
     #[must_use = "dropping the owner gives the claim back"]
     pub fn claim(&self) -> Option<Owner<'_, T>> {
         // ORDERING: Acquire, pairs with the Release in `Owner::drop`: what an earlier owner did happened before.
-        let taken = self.claimed.swap(true, Ordering::Acquire);
-        (!taken).then_some(Owner { gate: self })
+        if self.claimed.swap(true, Ordering::Acquire) {
+            return None;
+        }
+        Some(Owner { gate: self })
     }
 
     /// The owner goes in; `None` while the gate is shut. Wait-free: two plain stores and a load, counting the store with

@@ -199,7 +199,10 @@ impl Visits {
     /// Comes in; `None` while the owner is inside, and if this sweep does not hold the gate. Wait-free.
     #[must_use = "dropping the visit opens the gate again"]
     pub fn enter<'a, T>(&'a mut self, gate: &'a Gate<T>) -> Option<Visit<'a, T>> {
-        (self.holds(gate) && gate.is_drained()).then_some(Visit {
+        if !self.holds(gate) || !gate.is_drained() {
+            return None;
+        }
+        Some(Visit {
             gate,
             _visits: self,
         })

@@ -191,7 +191,12 @@ fn light_against_heavy() {
     let bare = both_old(Barrier::None, Barrier::None, u32::MAX >> 2, time());
     println!("without any barrier: {} of {} rounds", bare.0, bare.1);
     let control = both_old(Barrier::Light(pair), Barrier::Call, u32::MAX >> 2, time());
-    let guarded = both_old(Barrier::Light(pair), Barrier::Heavy(pair), u32::MAX >> 2, time());
+    let guarded = both_old(
+        Barrier::Light(pair),
+        Barrier::Heavy(pair),
+        u32::MAX >> 2,
+        time(),
+    );
     let verdict = verdict(control, guarded);
     println!("{}", verdict.as_ref().unwrap_or_else(|error| error));
     assert!(control.1 > 0 && guarded.1 > 0, "nothing ran");
