@@ -128,9 +128,10 @@ impl BufferPool {
         static REGISTERED: AtomicBool = AtomicBool::new(false);
         // Several threads may do it at first, which does no harm: nobody waits for one that is stopped in it.
         //
-        // ORDERING: Relaxed, both. The list has its own.
+        // ORDERING: Relaxed, and so the store. The list has its own.
         if !REGISTERED.load(Ordering::Relaxed) {
             SHARED.register();
+            // ORDERING: Relaxed, as above.
             REGISTERED.store(true, Ordering::Relaxed);
         }
         &SHARED

@@ -221,8 +221,9 @@ impl<T> LocalCache<T> {
 
     /// The same for who is behind the gate already.
     fn hold<R>(&self, bounds: &mut Bounds<T>, f: impl FnOnce(&mut Stack<T>, &mut usize) -> R) -> R {
-        // ORDERING: Relaxed, all four. The gate orders the holders' accesses.
+        // ORDERING: Relaxed, as the three below. The gate orders the holders' accesses.
         let base = self.base.load(Ordering::Relaxed);
+        // ORDERING: Relaxed, see above.
         let top = self.top.load(Ordering::Relaxed);
         let mut len = places(base, top);
         let mut stack = Stack {
@@ -236,7 +237,9 @@ impl<T> LocalCache<T> {
             floor: above(base, stack.floor),
             end: above(base, stack.capacity),
         };
+        // ORDERING: Relaxed, see above.
         self.base.store(base, Ordering::Relaxed);
+        // ORDERING: Relaxed, see above.
         self.top.store(above(base, len), Ordering::Relaxed);
         result
     }

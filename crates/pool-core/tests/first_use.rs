@@ -29,8 +29,8 @@ unsafe impl GlobalAlloc for Trapping {
         let left = LEFT.try_with(Cell::get).unwrap_or(usize::MAX);
         if left == 0 {
             LEFT.set(usize::MAX);
-            CAUGHT.store(true, Ordering::SeqCst);
-            while !RELEASED.load(Ordering::SeqCst) {
+            CAUGHT.store(true, Ordering::Release);
+            while !RELEASED.load(Ordering::Acquire) {
                 thread::yield_now();
             }
         } else if left != usize::MAX {
@@ -140,7 +140,7 @@ fn stopped_at(number: usize, allocation: usize) {
         first();
         LEFT.set(usize::MAX);
     });
-    while !CAUGHT.load(Ordering::SeqCst) {
+    while !CAUGHT.load(Ordering::Acquire) {
         if stopped.is_finished() {
             return;
         }
@@ -157,7 +157,7 @@ fn stopped_at(number: usize, allocation: usize) {
     });
     let waited = wait.recv_timeout(Duration::from_secs(10));
     assert!(waited.is_ok(), "{what}: another thread waits");
-    RELEASED.store(true, Ordering::SeqCst);
+    RELEASED.store(true, Ordering::Release);
     stopped.join().unwrap();
 }
 

@@ -91,9 +91,10 @@ impl Asymmetric {
     /// ordered. A refusal [for good](Refused::is_for_good) is remembered: `get` returns `None` from then on.
     pub fn heavy(self) -> Result<(), Refused> {
         // ORDERING: SeqCst, pairs with the barrier in `light`; it keeps the compiler, and this processor, from moving our
-        // own accesses across the call. The same for the one after it.
+        // own accesses across the call.
         fence(Ordering::SeqCst);
         let done = system::interrupt_all();
+        // ORDERING: SeqCst, for what follows the call; pairs with `light`, too.
         fence(Ordering::SeqCst);
         done
     }

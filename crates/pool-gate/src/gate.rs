@@ -1,4 +1,4 @@
-//! The gate: data of one owner, which others can shut him out of.
+//! The gate: data of one owner, which others can shut the owner out of.
 //!
 //! ```text
 //!   owner                                     visitor (sweep)
@@ -28,12 +28,12 @@ pub(crate) const REFUSED: usize = usize::MAX;
 ///
 /// The owner's way in is two plain stores and a load: no fence, no read-modify-write. The price is the visitors': they
 /// shut gates with a [`Sweep`](crate::Sweep), issue one [heavy barrier](crate::Asymmetric::heavy) for all of them, and come
-/// in where the owner is out. While a gate is shut its owner is turned away and has to do without the data.
+/// in where the owner is out. While a gate is shut, its owner is turned away and has to do without the data.
 ///
 /// [`claim`](Self::claim) makes a thread the owner. Layers that know by other means who the owner is use
 /// [`enter`](Self::enter), which is `unsafe`.
 ///
-/// Whoever is inside should do a few moves and leave: nobody waits for him for long.
+/// The owner should do a few moves inside and leave: visitors do not wait for long.
 ///
 /// # Examples
 ///
@@ -58,14 +58,14 @@ pub(crate) const REFUSED: usize = usize::MAX;
 /// ```
 #[repr(C)]
 pub struct Gate<T> {
-    /// Written by the owner: he is inside.
+    /// Written by the owner: it is inside.
     pinned: AtomicBool,
     /// Whether there is an [`Owner`].
     claimed: AtomicBool,
     /// Written by visitors: [`OPEN`], the number of the sweep that holds the gate, or [`REFUSED`].
     pub(crate) revoked: AtomicUsize,
-    /// Written by whoever takes himself for the owner, before the barrier, whose fences under the model checker would hide
-    /// that an heir does not know of his predecessor.
+    /// Written by each thread that acts as the owner, before the barrier, whose fences under the model checker would hide
+    /// that an heir does not know of its predecessor.
     #[cfg(pool_loom)]
     owned: UnsafeCell<()>,
     data: UnsafeCell<T>,
@@ -115,8 +115,8 @@ impl<T> Gate<T> {
         self.pinned.store(true, Ordering::Relaxed);
         #[cfg(pool_loom)]
         self.owned.with_mut(|_| ());
-        // Store buffering with `Sweep::revoke`: if our store comes first, the visitor sees it and stays out; if his does,
-        // we see it below.
+        // Store buffering with `Sweep::revoke`: if our store comes first, the visitor sees it and stays out; if theirs does, we
+        // see it below.
         barrier::light();
         let inside = Inside::of(self);
         // ORDERING: Acquire, pairs with the Release in `Gate::reopen`: what the visitor did to the data happened before we
@@ -130,7 +130,7 @@ impl<T> Gate<T> {
     }
 
     /// The owner goes in although the gate was given up (see [`refuse`](Self::refuse)): no visitor ever comes in again, so
-    /// the data is his. `None` if it was not given up.
+    /// the data is the owner's alone. `None` if it was not given up.
     ///
     /// # Safety
     ///
@@ -146,7 +146,7 @@ impl<T> Gate<T> {
         })
     }
 
-    /// Gives an open gate up: no sweep can shut it from now on, and the owner, who is turned away too, learns of it by
+    /// Gives an open gate up: no sweep can shut it from now on, and the owner, which is turned away too, learns of it by
     /// [`is_refused`](Self::is_refused). For when heavy barriers are [refused for good](crate::Refused::is_for_good).
     ///
     /// Changes nothing while a sweep holds the gate. Wait-free.
@@ -169,8 +169,9 @@ impl<T> Gate<T> {
     /// The data of a gate that nobody else can reach, for example to take it apart; `None` if somebody was lost inside, in
     /// a fork or by a forgotten guard, and may have left the data half-changed.
     pub fn exclusive<R>(&mut self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
-        // ORDERING: Relaxed, both. We have the gate exclusively, so every write to it happened before.
+        // ORDERING: Relaxed. We have the gate exclusively, so every write to it happened before.
         let pinned = self.pinned.load(Ordering::Relaxed);
+        // ORDERING: Relaxed, see above.
         let revoked = self.revoked.load(Ordering::Relaxed);
         if pinned || !matches!(revoked, OPEN | REFUSED) {
             return None;
@@ -179,7 +180,7 @@ impl<T> Gate<T> {
         Some(self.data.with_mut(|data| f(unsafe { &mut *data })))
     }
 
-    /// Whether the owner is out; after a revocation and a heavy barrier he then stays out.
+    /// Whether the owner is out; after a revocation and a heavy barrier it then stays out.
     pub(crate) fn is_drained(&self) -> bool {
         // ORDERING: Acquire, pairs with the Release in `Inside::drop`: what the owner did to the data happened before the
         // visitor looks at it.
@@ -189,7 +190,7 @@ impl<T> Gate<T> {
     /// The sweep that holds the gate lets go of it: for others, or for the owner alone.
     pub(crate) fn reopen(&self, to: usize) {
         // ORDERING: Release, pairs with the Acquire in `enter`, `enter_refused` and `Sweep::revoke`: what visitors did to
-        // the data happened before whoever comes next looks at it.
+        // the data happened before the next to come looks at it.
         self.revoked.store(to, Ordering::Release);
     }
 
@@ -217,7 +218,7 @@ impl<T> fmt::Debug for Gate<T> {
     }
 }
 
-/// The claim on a gate: whoever has it is its owner. Made by [`Gate::claim`].
+/// The claim on a gate: the thread that has it is the owner. Made by [`Gate::claim`].
 ///
 /// Can be sent to another thread, which is the owner then. Forgetting it leaves the gate claimed.
 pub struct Owner<'a, T> {
@@ -258,11 +259,11 @@ impl<T> fmt::Debug for Owner<'_, T> {
 
 /// The owner is inside. Dropping it goes out.
 ///
-/// Forgetting it leaves the owner inside as far as visitors can see; they give up. The owner himself can go in again.
+/// Forgetting it leaves the owner inside as far as visitors can see; they give up. The owner itself can go in again.
 #[must_use = "dropping it goes out again"]
 pub struct Inside<'a, T> {
     gate: &'a Gate<T>,
-    /// Stays on its thread, and is `Sync` for nobody.
+    /// Stays on its thread, and is not `Sync`.
     _thread: PhantomData<*mut T>,
 }
 

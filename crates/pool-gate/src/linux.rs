@@ -10,7 +10,7 @@
 //!       a fork has lost the helper
 //! ```
 //!
-//! Nobody waits for anybody here. Registering twice does no harm, so whoever finds the state undecided may decide it, and
+//! Nobody waits for anybody here. Registering twice does no harm, so any thread that finds the state undecided may decide it, and
 //! the first decision stays.
 
 use core::ffi::{c_int, c_long, c_void};
@@ -29,7 +29,7 @@ const REFUSED: u32 = 3;
 /// the helper. Process numbers end at 2^22.
 const STARTING: u32 = 4;
 
-/// What is known. All accesses are relaxed, also of a decision: what it is about is the kernel's, and whoever uses it asks
+/// What is known. All accesses are relaxed, also of a decision: what it is about is the kernel's, and its users ask
 /// the kernel. Nothing of ours is read on the strength of it.
 static STATE: AtomicU32 = AtomicU32::new(UNKNOWN);
 
@@ -184,10 +184,10 @@ fn membarrier(command: c_int) -> Result<c_int, c_int> {
 /// become true again, not every C library has it, and a weak reference to it takes an unstable feature or a look-up
 /// under the loader's lock.)
 fn is_only_thread() -> bool {
-    let mut found = MaybeUninit::<libc::stat>::zeroed();
+    let mut found = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the path is a C string, and there is room for the answer.
     let answer = unsafe { libc::stat(c"/proc/self/task".as_ptr(), found.as_mut_ptr()) };
-    // SAFETY: a `stat` of zeroes is one.
+    // SAFETY: the call has written the answer if it succeeded.
     answer == 0 && unsafe { found.assume_init() }.st_nlink == 3
 }
 
@@ -197,8 +197,8 @@ fn is_only_thread() -> bool {
 /// takes memory from its own.
 fn start_helper() -> bool {
     // The program's signals are for its own threads: some program waits for one that all of its threads block.
-    let mut all = MaybeUninit::<libc::sigset_t>::zeroed();
-    let mut before = MaybeUninit::<libc::sigset_t>::zeroed();
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: there is room for a set.
     unsafe { libc::sigfillset(all.as_mut_ptr()) };
     // SAFETY: `sigfillset` has made the first set; there is room for the second.
@@ -214,12 +214,12 @@ fn start_helper() -> bool {
 }
 
 fn start_detached() -> bool {
-    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::zeroed();
+    let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     // SAFETY: there is room for the attributes.
     if unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) } != 0 {
         return false;
     }
-    let mut thread = MaybeUninit::<libc::pthread_t>::zeroed();
+    let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
     // SAFETY: the attributes have been made.
     let detached = unsafe {
         libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED)

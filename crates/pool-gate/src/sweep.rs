@@ -50,12 +50,13 @@ fn lease() -> Option<usize> {
         let mut seen = word.load(Ordering::Relaxed);
         while seen != usize::MAX {
             let bit = seen.trailing_ones() as usize;
-            // ORDERING: Acquire on success, pairs with the Release in `Drop for Sweep`: where the last sweep of this
-            // number opened a gate, we do not find our number any more. Relaxed on failure: only retried.
+            // ORDERING: Relaxed, both. The fence in `heavy`, which stands between this and the first look in `holds`,
+            // makes it an acquire that pairs with the Release in `drop`: where the last sweep of this number opened a
+            // gate, we do not find our number any more.
             match word.compare_exchange_weak(
                 seen,
                 seen | 1 << bit,
-                Ordering::Acquire,
+                Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return Some(index * BITS + bit + 1),
@@ -66,7 +67,7 @@ fn lease() -> Option<usize> {
     None
 }
 
-/// A visitor on his way to one or many [`Gate`]s.
+/// A visitor on its way to one or many [`Gate`]s.
 ///
 /// # Examples
 ///
@@ -77,7 +78,7 @@ fn lease() -> Option<usize> {
 ///
 /// static COUNTERS: [Gate<u64>; 4] = [const { Gate::new(0) }; 4];
 ///
-/// /// What has been counted since the last call; `None` if nobody can be visited.
+/// /// What has been counted since the last call; `None` if no gate can be visited.
 /// fn collect() -> Option<u64> {
 ///     let sweep = Sweep::new(pool_gate::Asymmetric::get()?)?;
 ///     for gate in &COUNTERS {
@@ -93,7 +94,7 @@ fn lease() -> Option<usize> {
 ///     };
 ///     let mut sum = 0;
 ///     for gate in &COUNTERS {
-///         // Waits for a bounded time: whoever is inside may have been stopped there.
+///         // Waits for a bounded time: an owner inside may have been stopped there.
 ///         for _ in 0..1000 {
 ///             if let Some(mut visit) = visits.enter(gate) {
 ///                 sum += visit.with(std::mem::take);

@@ -175,7 +175,7 @@ fn the_helper_takes_no_signals() {
         return;
     }
     in_child(|| {
-        let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+        let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
         // SAFETY: there is room for a set, which the first call makes; the last is given no place for an answer.
         unsafe {
             libc::sigemptyset(signals.as_mut_ptr());

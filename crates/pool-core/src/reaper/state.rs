@@ -353,13 +353,14 @@ mod fork {
 
     /// Installs the handlers, once or, by threads that come at the same time, several times: nobody waits for another.
     pub(super) fn install() -> io::Result<()> {
-        // ORDERING: Relaxed, and so the store below. Nothing is read on the strength of it.
+        // ORDERING: Relaxed. Nothing is read on the strength of it.
         if cfg!(miri) || INSTALLED.load(Ordering::Relaxed) {
             // Miri forks nothing.
             return Ok(());
         }
         match pthread_atfork(Some(before), Some(in_parent), Some(in_child)) {
             0 => {
+                // ORDERING: Relaxed, see above.
                 INSTALLED.store(true, Ordering::Relaxed);
                 Ok(())
             }
