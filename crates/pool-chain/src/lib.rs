@@ -2,7 +2,7 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(any(pool_loom, miri))]
+// For the thread's part of the collector.
 extern crate std;
 
 mod batch;

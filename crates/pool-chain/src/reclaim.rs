@@ -4,8 +4,10 @@
 //! through a link stays. `retire`: this node is unlinked; give back the chain's hold on it once every
 //! guard that exists now is gone. `flush`: do not sit on what was retired.
 //!
-//! In production that is crossbeam-epoch's default collector. Under Miri it is a collector for each
-//! chain, because the default one lives in a static and is reported as leaked. crossbeam-epoch 0.9 passes
+//! In production that is a crossbeam-epoch collector for all chains of the process, but not its default one, which is made
+//! under a lock: whoever came second would wait for a thread that may be stopped, or lost in a fork, or the caller itself
+//! in its allocator. Under Miri it is a collector for each chain, because one in a static is reported as leaked.
+//! crossbeam-epoch 0.9 passes
 //! Miri under Tree Borrows only; so that all but this seam meets Stacked Borrows and strict provenance, too, Miri
 //! with `--cfg pool_epochless` has a reclaimer behind a lock. Under the model checker it is one that notices every
 //! use of what it has freed. Both of these are as eager as the contract allows.
@@ -37,10 +39,88 @@ impl Domain {
     }
 }
 
+#[cfg(not(pool_loom))]
+mod raced {
+    use alloc::boxed::Box;
+    use core::marker::PhantomData;
+    use core::ptr;
+
+    use crate::sync::{AtomicPtr, Ordering};
+
+    /// A value that is made at its first use. Several threads may make one then; the first to have finished wins, and the
+    /// others throw theirs away. So nobody waits.
+    pub(super) struct Raced<T> {
+        made: AtomicPtr<T>,
+        _value: PhantomData<Box<T>>,
+    }
+
+    impl<T> Raced<T> {
+        pub(super) const fn new() -> Self {
+            Self {
+                made: AtomicPtr::new(ptr::null_mut()),
+                _value: PhantomData,
+            }
+        }
+
+        pub(super) fn get_or_make(&self, make: impl FnOnce() -> T) -> &T {
+            // ORDERING: Acquire, pairs with the Release below: the value is made.
+            let mut made = self.made.load(Ordering::Acquire);
+            if made.is_null() {
+                let fresh = Box::into_raw(Box::new(make()));
+                // ORDERING: Release on success, Acquire on failure, pairs with itself: as above.
+                made = match self.made.compare_exchange(
+                    ptr::null_mut(),
+                    fresh,
+                    Ordering::Release,
+                    Ordering::Acquire,
+                ) {
+                    Ok(_) => fresh,
+                    Err(theirs) => {
+                        // SAFETY: ours from `into_raw` above, and never published.
+                        drop(unsafe { Box::from_raw(fresh) });
+                        theirs
+                    }
+                };
+            }
+            // SAFETY: made before it was published, and freed only with us.
+            unsafe { &*made }
+        }
+    }
+
+    /// With this value already made.
+    #[cfg(miri)]
+    impl<T> From<T> for Raced<T> {
+        fn from(value: T) -> Self {
+            Self {
+                made: AtomicPtr::new(Box::into_raw(Box::new(value))),
+                _value: PhantomData,
+            }
+        }
+    }
+
+    impl<T> Drop for Raced<T> {
+        fn drop(&mut self) {
+            // ORDERING: Relaxed. We have it exclusively, so every write to it happened before.
+            let made = self.made.load(Ordering::Relaxed);
+            if !made.is_null() {
+                // SAFETY: from `into_raw`, and nobody else's any more.
+                drop(unsafe { Box::from_raw(made) });
+            }
+        }
+    }
+}
+
 #[cfg(not(any(pool_loom, pool_epochless)))]
 mod epoch {
+    #[cfg(not(miri))]
+    use core::cell::OnceCell;
     use core::ptr::NonNull;
 
+    #[cfg(not(miri))]
+    use crossbeam_epoch::{Collector, LocalHandle};
+
+    #[cfg(not(miri))]
+    use super::raced::Raced;
     use crate::node::Node;
 
     /// Whose garbage is collected together: everybody's.
@@ -57,8 +137,33 @@ mod epoch {
         /// Keeps the nodes found through links from now on.
         #[inline(always)]
         pub(crate) fn pin(&self) -> Guard {
-            Guard(crossbeam_epoch::pin())
+            let kept = HANDLE.try_with(|handle| match handle.get() {
+                Some(handle) => handle.pin(),
+                None => pin_first(Some(handle)),
+            });
+            // Without a place to keep the handle in once the thread's locals are gone.
+            Guard(kept.unwrap_or_else(|_| pin_first(None)))
         }
+    }
+
+    #[cfg(not(miri))]
+    std::thread_local! {
+        /// This thread's part of the collector.
+        static HANDLE: OnceCell<LocalHandle> = const { OnceCell::new() };
+    }
+
+    /// Makes the thread's part of the collector, and the collector, if need be.
+    #[cfg(not(miri))]
+    #[cold]
+    fn pin_first(keep: Option<&OnceCell<LocalHandle>>) -> crossbeam_epoch::Guard {
+        static COLLECTOR: Raced<Collector> = Raced::new();
+        let handle = COLLECTOR.get_or_make(Collector::new).register();
+        let guard = handle.pin();
+        if let Some(keep) = keep {
+            // If the allocator has come here in between there is one by now. The guard keeps what it needs of this.
+            let _ = keep.set(handle);
+        }
+        guard
     }
 
     /// Keeps the nodes found through links since it was made.
@@ -88,28 +193,27 @@ mod epoch {
 
 #[cfg(all(not(any(pool_loom, pool_epochless)), miri))]
 mod own_collector {
-    use std::sync::OnceLock;
-
     use super::Guard;
+    use super::raced::Raced;
     use crossbeam_epoch::Collector;
 
     /// Whose garbage is collected together: one chain's, with the lists detached from it.
-    pub(crate) struct Domain(OnceLock<Collector>);
+    pub(crate) struct Domain(Raced<Collector>);
 
     impl Clone for Domain {
         fn clone(&self) -> Self {
             // Made here if it is not there yet, so that both clones have the same one.
-            Self(OnceLock::from(self.collector().clone()))
+            Self(Raced::from(self.collector().clone()))
         }
     }
 
     impl Domain {
         pub(crate) const fn new() -> Self {
-            Self(OnceLock::new())
+            Self(Raced::new())
         }
 
         fn collector(&self) -> &Collector {
-            self.0.get_or_init(Collector::new)
+            self.0.get_or_make(Collector::new)
         }
 
         /// Keeps the nodes found through links from now on.
@@ -218,28 +322,29 @@ mod eager {
 #[cfg(all(not(pool_loom), pool_epochless))]
 mod locked {
     use core::ptr::NonNull;
-    use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
     use super::eager::{Erased, Kept};
+    use super::raced::Raced;
     use crate::node::Node;
 
     /// Whose garbage is kept together: one chain's, with the lists detached from it.
-    pub(crate) struct Domain(OnceLock<Arc<Mutex<Kept>>>);
+    pub(crate) struct Domain(Raced<Arc<Mutex<Kept>>>);
 
     impl Clone for Domain {
         fn clone(&self) -> Self {
             // Made here if it is not there yet, so that both clones have the same one.
-            Self(OnceLock::from(Arc::clone(self.kept())))
+            Self(Raced::from(Arc::clone(self.kept())))
         }
     }
 
     impl Domain {
         pub(crate) const fn new() -> Self {
-            Self(OnceLock::new())
+            Self(Raced::new())
         }
 
         fn kept(&self) -> &Arc<Mutex<Kept>> {
-            self.0.get_or_init(|| Arc::default())
+            self.0.get_or_make(Arc::default)
         }
 
         /// Keeps the nodes found through links from now on.

@@ -134,7 +134,7 @@ impl<T, F> Pool<T, F> {
                 return outcome;
             }
         }
-        let cache = entry.filter(|_| self.caches_items());
+        let cache = self.cache_of(entry);
         if let Some((cache, item)) = cache.and_then(|cache| Some((cache, cache.take_parked()?))) {
             cache.counters.event(Event::CacheHit).bump();
             if looked {

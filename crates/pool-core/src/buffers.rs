@@ -17,6 +17,8 @@ use crate::pool::Pool;
 use crate::registry::{self, Member, Tended};
 use crate::stats::{Event, Stats};
 use crate::sync::const_unless_loom;
+#[cfg(not(pool_loom))]
+use crate::sync::{AtomicBool, Ordering};
 
 /// The smallest class holds buffers of so many bytes.
 const SMALLEST: usize = 1 << SMALLEST_LOG;
@@ -123,8 +125,15 @@ impl BufferPool {
     #[must_use]
     pub fn shared() -> &'static Self {
         static SHARED: BufferPool = BufferPool::new();
-        static REGISTERED: std::sync::Once = std::sync::Once::new();
-        REGISTERED.call_once(|| SHARED.register());
+        static REGISTERED: AtomicBool = AtomicBool::new(false);
+        // Several threads may do it at first, which does no harm: nobody waits for one that is stopped in it.
+        //
+        // ORDERING: Relaxed, and so the store. The list has its own.
+        if !REGISTERED.load(Ordering::Relaxed) {
+            SHARED.register();
+            // ORDERING: Relaxed, as above.
+            REGISTERED.store(true, Ordering::Relaxed);
+        }
         &SHARED
     }
 

@@ -1,19 +1,8 @@
 //! The thread cache: a few items of one thread in plain memory, behind a gate that others can shut.
 //!
-//! ```text
-//!   owner (every operation)                     intruder (rotation, clear)
-//!   pinned := true                              revoked := me
-//!   light barrier                               heavy barrier
-//!   revoked?  ── yes ─► unpin, use the shards   pinned? ── yes ─► wait a little, else give up
-//!      │ no                                        │ no
-//!   touch the items                             touch the items
-//!   pinned := false                             revoked := 0
-//! ```
-//!
-//! The barriers make sure that of the owner's look at `revoked` and the intruder's look at `pinned` at
-//! least one sees the other's write (design page, P1), so the items are never touched by both. Between
-//! the owner's two writes stand only moves of items: no call, no allocation, no code of the user's. That
-//! is what lets the intruder wait for a bounded time and otherwise leave the cache alone.
+//! The gate is `pool-gate`'s: the thread is its owner, and rotations and clearings are visitors. Between going in and out
+//! stand only moves of items: no call, no allocation, no code of the user's. That is what lets a visitor wait for a
+//! bounded time and otherwise leave the cache alone.
 //!
 //! The items are a stack. `floor` parts it: what lies below was here at the last rotation and has not been
 //! touched since, and goes at the next one.
@@ -22,12 +11,13 @@ use core::fmt;
 use core::mem::{self, ManuallyDrop, MaybeUninit};
 use core::ptr;
 
-use crate::barrier;
+use pool_gate::{Gate, Inside, Sweep, Unordered, Visits};
+
 use crate::batch::Batch;
 use crate::moves;
 use crate::pace::{Pace, Reading};
 use crate::stats::{Counters, Event};
-use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, UnsafeCell};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// The room that a cache begins with. It doubles when its thread turns out to take more than that.
 const FIRST_DEPTH: usize = 64;
@@ -38,15 +28,11 @@ const FIRST_DEPTH: usize = 64;
 /// fast path touches shall lie in the first.
 #[repr(C, align(128))]
 pub(crate) struct LocalCache<T> {
-    /// Written by the owner: it is inside.
-    pinned: AtomicBool,
+    gate: Gate<Bounds<T>>,
     /// Takes that the owner may make before it looks at the clock. Written by the owner, read for statistics.
     left: AtomicUsize,
-    /// Written by intruders: 0, or the sweep that holds the cache.
-    revoked: AtomicUsize,
     /// The place above the newest item. Written by whoever holds the cache, read for statistics.
     top: AtomicPtr<T>,
-    bounds: UnsafeCell<Bounds<T>>,
     /// The lowest place. Written by whoever holds the cache, read for statistics.
     base: AtomicPtr<T>,
     /// Takes granted to the owner so far, times two; odd while the owner changes this and `left`. Written by the owner,
@@ -56,28 +42,28 @@ pub(crate) struct LocalCache<T> {
     pace: Pace,
     /// Written by the owner, read for statistics.
     pub(crate) counters: Counters,
-    /// Written by whoever takes itself for the owner, before the gate, whose fences under the model checker would
-    /// hide that an heir does not know of its predecessor.
-    #[cfg(pool_loom)]
-    owned: UnsafeCell<()>,
 }
-
-// SAFETY: items move between the owner and an intruder, never both at once (P1); nobody lends a `&T`. The cells of
-// `pace` are touched by the owner alone, and ownership passes from a thread to its heir by acquire and release (K3).
-unsafe impl<T: Send> Sync for LocalCache<T> {}
-// SAFETY: the raw pointers own their items.
-unsafe impl<T: Send> Send for LocalCache<T> {}
 
 /// How far the fast path may go. Only the holder of the cache may touch it.
 ///
 /// Addresses and not counts: the fast path is spared the arithmetic that makes one of the other.
-#[derive(Clone, Copy)]
 struct Bounds<T> {
     /// A take stops here: what lies below is parked, untouched since the last rotation.
     floor: *mut T,
     /// A put stops here: there is no place.
     end: *mut T,
 }
+
+impl<T> Bounds<T> {
+    /// No place at all.
+    const NONE: Self = Self {
+        floor: ptr::dangling_mut(),
+        end: ptr::dangling_mut(),
+    };
+}
+
+// SAFETY: the pointers lead to items, which are `Send`, and whoever is behind the gate may use them.
+unsafe impl<T: Send> Send for Bounds<T> {}
 
 /// The items as the slow paths and the intruders see them.
 struct Stack<T> {
@@ -129,21 +115,14 @@ fn item<T>(place: *mut T) -> *mut T {
 impl<T> LocalCache<T> {
     pub(crate) fn new() -> Self {
         Self {
-            pinned: AtomicBool::new(false),
+            gate: Gate::new(Bounds::NONE),
             // None: the owner's first operation is a slow one.
             left: AtomicUsize::new(0),
-            revoked: AtomicUsize::new(0),
             top: AtomicPtr::new(ptr::dangling_mut()),
-            bounds: UnsafeCell::new(Bounds {
-                floor: ptr::dangling_mut(),
-                end: ptr::dangling_mut(),
-            }),
             base: AtomicPtr::new(ptr::dangling_mut()),
             granted: AtomicUsize::new(0),
             pace: Pace::new(),
             counters: Counters::new(),
-            #[cfg(pool_loom)]
-            owned: UnsafeCell::new(()),
         }
     }
 
@@ -151,13 +130,10 @@ impl<T> LocalCache<T> {
     /// read-modify-write, no fence.
     #[inline(always)]
     pub(crate) fn open_to_take(&self) -> Option<OpenToTake<'_, T>> {
-        if !self.enter() {
-            return None;
-        }
+        let mut inside = self.enter()?;
         // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
         let top = self.top.load(Ordering::Relaxed);
-        if top == self.bounds().floor {
-            self.leave();
+        if top == inside.with(|bounds| bounds.floor) {
             return None;
         }
         // By the sign, not by `checked_sub`: that costs another instruction.
@@ -165,7 +141,6 @@ impl<T> LocalCache<T> {
         // ORDERING: Relaxed. Only the owner writes it.
         let left = self.left.load(Ordering::Relaxed).wrapping_sub(1);
         if (left as isize) < 0 {
-            self.leave();
             return None;
         }
         // ORDERING: Relaxed, as the loads above.
@@ -174,7 +149,7 @@ impl<T> LocalCache<T> {
         // ORDERING: Relaxed, as the loads above.
         self.top.store(newest, Ordering::Relaxed);
         Some(OpenToTake {
-            cache: self,
+            inside,
             place: newest,
         })
     }
@@ -182,26 +157,17 @@ impl<T> LocalCache<T> {
     /// Goes in to add an item; None when there is no room. Wait-free, no read-modify-write, no fence.
     #[inline(always)]
     pub(crate) fn open_to_put(&self) -> Option<OpenToPut<'_, T>> {
-        if !self.enter() {
-            return None;
-        }
+        let mut inside = self.enter()?;
         // ORDERING: Relaxed. The gate orders the holders' accesses; statistics may be stale.
         let top = self.top.load(Ordering::Relaxed);
-        if top == self.bounds().end {
-            self.leave();
+        if top == inside.with(|bounds| bounds.end) {
             return None;
         }
         Some(OpenToPut {
             cache: self,
+            inside,
             place: top,
         })
-    }
-
-    /// How far the owner inside may go.
-    #[inline(always)]
-    fn bounds(&self) -> Bounds<T> {
-        // SAFETY: we are inside (P1); the pointer is the cell's own.
-        self.bounds.with_mut(|bounds| unsafe { bounds.read() })
     }
 
     /// Adds the newest item, or gives it back when there is no room.
@@ -217,75 +183,54 @@ impl<T> LocalCache<T> {
         }
     }
 
-    /// The owner goes in; false when the cache is revoked.
+    /// The owner goes in; None when the cache is revoked.
     #[inline(always)]
-    fn enter(&self) -> bool {
-        // ORDERING: Relaxed; the barrier orders it before the load below. Pairs with the load in `drained`.
-        self.pinned.store(true, Ordering::Relaxed);
-        #[cfg(pool_loom)]
-        self.owned.with_mut(|_| ());
-        // Store-buffering with `Sweep::revoke`: if our store comes first, the intruder sees it and waits; if
-        // theirs does, we see it below.
-        barrier::light();
-        // ORDERING: Acquire, pairs with the Release in `restore`: what the intruder did to the items happened
-        // before we look at them.
-        if self.revoked.load(Ordering::Acquire) == 0 {
-            return true;
-        }
-        self.leave();
-        false
+    fn enter(&self) -> Option<Inside<'_, Bounds<T>>> {
+        // SAFETY: the caller is the owner:
+        // - nobody claims the gate of a cache;
+        // - the thread whose number leads here is the only one to call this (P0), and nothing that could call it again
+        //   is called from inside (P2);
+        // - a number passes from thread to thread by release and acquire.
+        unsafe { self.gate.enter() }
     }
 
-    /// The owner is out.
-    #[inline(always)]
-    fn leave(&self) {
-        // ORDERING: Release, pairs with the Acquire in `drained`: what we did to the items happened before the
-        // intruder looks at them.
-        self.pinned.store(false, Ordering::Release);
+    /// The owner goes into a cache that was given up; None if it was not.
+    fn enter_given_up(&self) -> Option<Inside<'_, Bounds<T>>> {
+        // SAFETY: as in `enter`.
+        unsafe { self.gate.enter_refused() }
     }
 
     /// Runs `f` inside with the stack and its length, which `f` may change; None when revoked.
     ///
     /// `f` only moves items.
     fn inside<R>(&self, f: impl FnOnce(&mut Stack<T>, &mut usize) -> R) -> Option<R> {
-        if !self.enter() {
-            return None;
-        }
-        let result = self.hold(f);
-        self.leave();
-        Some(result)
+        let mut inside = self.enter()?;
+        Some(inside.with(|bounds| self.hold(bounds, f)))
     }
 
-    /// The same without the gate: the caller is inside, or has revoked and drained the cache, or has it
-    /// exclusively.
-    fn hold<R>(&self, f: impl FnOnce(&mut Stack<T>, &mut usize) -> R) -> R {
-        self.bounds.with_mut(|bounds| {
-            // ORDERING: Relaxed. The gate orders the holders' accesses.
-            let base = self.base.load(Ordering::Relaxed);
-            // ORDERING: Relaxed, as above.
-            let top = self.top.load(Ordering::Relaxed);
-            // SAFETY: the caller holds the cache (P1).
-            let Bounds { floor, end } = unsafe { bounds.read() };
-            let mut len = places(base, top);
-            let mut stack = Stack {
-                items: base.cast(),
-                capacity: places(base, end),
-                floor: places(base, floor),
-            };
-            let result = f(&mut stack, &mut len);
-            let base = stack.items.cast::<T>();
-            let now = Bounds {
-                floor: above(base, stack.floor),
-                end: above(base, stack.capacity),
-            };
-            // SAFETY: as above.
-            unsafe { bounds.write(now) };
-            // ORDERING: Relaxed, as above.
-            self.base.store(base, Ordering::Relaxed);
-            // ORDERING: Relaxed, as above.
-            self.top.store(above(base, len), Ordering::Relaxed);
-            result
-        })
+    /// The same for who is behind the gate already.
+    fn hold<R>(&self, bounds: &mut Bounds<T>, f: impl FnOnce(&mut Stack<T>, &mut usize) -> R) -> R {
+        // ORDERING: Relaxed, as the three below. The gate orders the holders' accesses.
+        let base = self.base.load(Ordering::Relaxed);
+        // ORDERING: Relaxed, see above.
+        let top = self.top.load(Ordering::Relaxed);
+        let mut len = places(base, top);
+        let mut stack = Stack {
+            items: base.cast(),
+            capacity: places(base, bounds.end),
+            floor: places(base, bounds.floor),
+        };
+        let result = f(&mut stack, &mut len);
+        let base = stack.items.cast::<T>();
+        *bounds = Bounds {
+            floor: above(base, stack.floor),
+            end: above(base, stack.capacity),
+        };
+        // ORDERING: Relaxed, see above.
+        self.base.store(base, Ordering::Relaxed);
+        // ORDERING: Relaxed, see above.
+        self.top.store(above(base, len), Ordering::Relaxed);
+        result
     }
 
     /// Whether a take came to the slow path to look at the clock. If the cache is empty, it came for an item, and is
@@ -294,6 +239,19 @@ impl<T> LocalCache<T> {
     pub(crate) fn is_spent(&self) -> bool {
         // ORDERING: Relaxed. Only the owner writes it.
         self.left.load(Ordering::Relaxed) == 0 && !self.is_empty()
+    }
+
+    /// Whether a take came to the slow path to look at the clock and for nothing else: there is an item that is not parked.
+    #[inline]
+    pub(crate) fn only_looks(&self) -> bool {
+        // ORDERING: Relaxed. Only the owner writes it.
+        if self.left.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        self.enter().is_some_and(|mut inside| {
+            // ORDERING: Relaxed. The gate orders the holders' accesses.
+            self.top.load(Ordering::Relaxed) != inside.with(|bounds| bounds.floor)
+        })
     }
 
     /// Grants takes to an owner who has none left and has looked at the clock.
@@ -547,20 +505,17 @@ impl<T> LocalCache<T> {
 /// where the caller wants it.
 #[must_use = "the owner stays inside until the item is taken"]
 pub(crate) struct OpenToTake<'a, T> {
-    cache: &'a LocalCache<T>,
+    inside: Inside<'a, Bounds<T>>,
     place: *mut T,
 }
 
 impl<T> OpenToTake<'_, T> {
     #[inline(always)]
-    pub(crate) fn take(self) -> T {
-        let item = self.cache.bounds.with_mut(|_| {
-            // SAFETY: an item lay at every place below the old top, and `open_to_take` has given this one up; we
-            // have been inside since (P1).
-            unsafe { moves::read(item(self.place)) }
-        });
-        self.cache.leave();
-        item
+    pub(crate) fn take(mut self) -> T {
+        // SAFETY: an item lay at every place below the old top, and `open_to_take` has given this one up; we have been
+        // inside since (P1).
+        self.inside
+            .with(|_| unsafe { moves::read(item(self.place)) })
     }
 }
 
@@ -568,6 +523,7 @@ impl<T> OpenToTake<'_, T> {
 #[must_use = "the owner stays inside until the item is put"]
 pub(crate) struct OpenToPut<'a, T> {
     cache: &'a LocalCache<T>,
+    inside: Inside<'a, Bounds<T>>,
     place: *mut T,
 }
 
@@ -578,20 +534,23 @@ impl<T> OpenToPut<'_, T> {
     ///
     /// The caller gives the item up: it is neither used nor dropped after this call.
     #[inline(always)]
-    pub(crate) unsafe fn put_from(self, given: *const T) {
-        self.cache.bounds.with_mut(|_| {
-            // SAFETY: the top is below the end, so the place is there and holds no item; we have been inside since
-            // that was found out (P1). The item is the caller's to give.
-            unsafe { moves::copy(given, item(self.place)) };
-        });
+    pub(crate) unsafe fn put_from(mut self, given: *const T) {
+        // SAFETY: the top is below the end, so the place is there and holds no item; we have been inside since that was
+        // found out (P1). The item is the caller's to give.
+        self.inside
+            .with(|_| unsafe { moves::copy(given, item(self.place)) });
         let top = above(self.place, 1);
         // ORDERING: Relaxed. The gate orders the holders' accesses.
         self.cache.top.store(top, Ordering::Relaxed);
-        self.cache.leave();
     }
 }
 
 impl<T> Stack<T> {
+    /// Moves everything out, with the memory it lies in.
+    fn take_out(&mut self, len: &mut usize) -> Loot<T> {
+        Loot::of(mem::replace(self, Stack::EMPTY), mem::take(len))
+    }
+
     /// Forgets the lowest `count` items, which the caller has moved out; says how many were parked.
     fn remove_lowest(&mut self, count: usize, len: &mut usize) -> usize {
         let parked = count.min(self.floor);
@@ -613,103 +572,80 @@ pub(crate) enum Take {
     All,
 }
 
-/// One visit to all caches of a pool by an intruder. The number tells its revocations from others'.
-pub(crate) struct Sweep(usize);
-
-impl Sweep {
-    /// `number` is unique among the pool's sweeps under way, and not 0.
-    pub(crate) fn new(number: usize) -> Self {
-        debug_assert_ne!(number, 0);
-        Self(number)
+/// For visitors.
+impl<T> LocalCache<T> {
+    /// Shuts a cache that has something in it; false when there was nothing to shut, or another sweep has the cache.
+    pub(crate) fn revoke(&self, sweep: &Sweep) -> bool {
+        !self.is_empty() && sweep.revoke(&self.gate)
     }
 
-    /// Shuts a cache that has something in it. Followed by a heavy barrier, then [`visit`](Self::visit).
-    ///
-    /// False when there was nothing to shut, or another sweep has the cache.
-    pub(crate) fn revoke<T>(&self, cache: &LocalCache<T>) -> bool {
-        if cache.is_empty() {
-            return false;
-        }
-        // ORDERING: Acquire on success, pairs with the Release in `restore`: we see what an earlier intruder did. The
-        // fence that the heavy barrier begins with would do for that, but ThreadSanitizer knows no fences.
-        // Relaxed on failure: another sweep has the cache, and we leave it to that one. The heavy barrier orders
-        // the store before the load in `drained`; pairs with the light one in `enter`.
-        cache
-            .revoked
-            .compare_exchange(0, self.0, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-    }
-
-    /// Whether this sweep holds a cache's revocation.
-    fn holds<T>(&self, cache: &LocalCache<T>) -> bool {
-        // ORDERING: Relaxed. We look for our own number, which only we write.
-        cache.revoked.load(Ordering::Relaxed) == self.0
-    }
-
-    /// Opens a cache again, untouched or done with.
-    pub(crate) fn restore<T>(&self, cache: &LocalCache<T>) {
-        if self.holds(cache) {
-            // ORDERING: Release, pairs with the Acquire in `enter` and in `revoke`: what we did to the items
-            // happened before the next holder looks.
-            cache.revoked.store(0, Ordering::Release);
-        }
-    }
-
-    /// Takes items out of a cache that was revoked before the heavy barrier, and opens it again; false when its
-    /// owner is inside.
-    pub(crate) fn visit<T>(
-        &self,
-        cache: &LocalCache<T>,
-        take: Take,
-        into: &mut Vec<Loot<T>>,
-    ) -> bool {
-        if !self.holds(cache) {
+    /// Takes items out of a cache that the sweep has revoked, and opens it again; false when its owner is inside.
+    pub(crate) fn visit(&self, visits: &mut Visits, take: Take, into: &mut Vec<Loot<T>>) -> bool {
+        if !visits.holds(&self.gate) {
             return true;
         }
-        if !cache.drained() {
+        let Some(mut visit) = visits.enter(&self.gate) else {
             return false;
-        }
-        cache.hold(|stack, len| {
-            let count = match take {
-                Take::Parked => stack.floor,
-                Take::All => *len,
-            };
-            if count == *len {
-                if into.try_reserve(1).is_ok() {
-                    into.push(Loot::of(mem::replace(stack, Stack::EMPTY), *len));
-                    *len = 0;
+        };
+        visit.with(|bounds| {
+            self.hold(bounds, |stack, len| {
+                let count = match take {
+                    Take::Parked => stack.floor,
+                    Take::All => *len,
+                };
+                if count == *len {
+                    if into.try_reserve(1).is_ok() {
+                        into.push(stack.take_out(len));
+                    }
+                } else if count != 0 {
+                    let mut cold = Vec::new();
+                    if into.try_reserve(1).is_ok() && cold.try_reserve_exact(count).is_ok() {
+                        // SAFETY: the lowest `count` places hold items and `cold` has room; the stack forgets them
+                        // below.
+                        unsafe { ptr::copy_nonoverlapping(stack.items, cold.as_mut_ptr(), count) };
+                        stack.remove_lowest(count, len);
+                        let capacity = cold.capacity();
+                        let items = mem::ManuallyDrop::new(cold).as_mut_ptr();
+                        into.push(Loot {
+                            items,
+                            capacity,
+                            next: 0,
+                            len: count,
+                        });
+                    }
                 }
-            } else if count != 0 {
-                let mut cold = Vec::new();
-                if into.try_reserve(1).is_ok() && cold.try_reserve_exact(count).is_ok() {
-                    // SAFETY: the lowest `count` places hold items and `cold` has room; the stack forgets them
-                    // below.
-                    unsafe { ptr::copy_nonoverlapping(stack.items, cold.as_mut_ptr(), count) };
-                    stack.remove_lowest(count, len);
-                    let capacity = cold.capacity();
-                    let items = mem::ManuallyDrop::new(cold).as_mut_ptr();
-                    into.push(Loot {
-                        items,
-                        capacity,
-                        next: 0,
-                        len: count,
-                    });
-                }
-            }
-            // What is left was here at this rotation; the owner's next touch lowers the floor again.
-            stack.floor = *len;
+                // What is left was here at this rotation; the owner's next touch lowers the floor again.
+                stack.floor = *len;
+            });
         });
-        self.restore(cache);
         true
     }
-}
 
-impl<T> LocalCache<T> {
-    /// Whether the owner is out; after a revocation and a heavy barrier it then stays out.
-    fn drained(&self) -> bool {
-        // ORDERING: Acquire, pairs with the Release in `leave`: what the owner did to the items happened before we
-        // look at them.
-        !self.pinned.load(Ordering::Acquire)
+    /// Opens a cache again that the sweep still holds.
+    pub(crate) fn restore(&self, visits: &mut Visits) {
+        visits.restore(&self.gate);
+    }
+
+    /// Gives a cache back that the sweep has revoked, after its heavy barrier was refused.
+    pub(crate) fn give_back(&self, unordered: &Unordered) {
+        unordered.restore(&self.gate);
+    }
+
+    /// Gives the cache up: heavy barriers are refused for good, so nobody but its owner ever comes in again, and not the
+    /// owner by the fast path.
+    pub(crate) fn give_up(&self) {
+        self.gate.refuse();
+    }
+
+    /// Takes everything out of a cache that was given up, with its memory; None if it was not, or has none. For the owner.
+    pub(crate) fn strip(&self) -> Option<Loot<T>> {
+        // ORDERING: Relaxed. As in `len`; what the owner reads is its own.
+        let has_none = self.base.load(Ordering::Relaxed) == ptr::dangling_mut();
+        if has_none && self.is_empty() {
+            return None;
+        }
+        let mut inside = self.enter_given_up()?;
+        Some(inside.with(|bounds| self.hold(bounds, Stack::take_out)))
     }
 
     /// Takes everything out of a cache that nobody else can reach any more.
@@ -717,16 +653,10 @@ impl<T> LocalCache<T> {
     /// A cache that was inside an operation when its thread was lost may be half-changed; its items are
     /// leaked.
     pub(crate) fn dismantle(&mut self) -> Option<Loot<T>> {
-        // ORDERING: Relaxed. We have it exclusively, so every write to it happened before.
-        let lost = self.pinned.load(Ordering::Relaxed) || self.revoked.load(Ordering::Relaxed) != 0;
-        if lost {
-            return None;
-        }
-        self.hold(|stack, len| {
-            let loot = Loot::of(mem::replace(stack, Stack::EMPTY), *len);
-            *len = 0;
-            Some(loot)
-        })
+        let mut bounds = self
+            .gate
+            .exclusive(|bounds| mem::replace(bounds, Bounds::NONE))?;
+        Some(self.hold(&mut bounds, Stack::take_out))
     }
 }
 
@@ -799,15 +729,6 @@ impl<T> Drop for Loot<T> {
 mod tests {
     use super::*;
 
-    /// `cargo xtask asm` knows the gate in the machine code by these.
-    #[cfg(target_pointer_width = "64")]
-    #[test]
-    fn the_gate_lies_where_the_machine_code_is_searched_for_it() {
-        let pinned = mem::offset_of!(LocalCache<Vec<u8>>, pinned);
-        let revoked = mem::offset_of!(LocalCache<Vec<u8>>, revoked);
-        assert_eq!((pinned, revoked), (0, 16), "see xtask/src/assembly/gate.rs");
-    }
-
     /// A cache with room for this many items, and as many of them as there is room for.
     fn filled(capacity: usize) -> LocalCache<usize> {
         let cache = LocalCache::new();
@@ -825,11 +746,12 @@ mod tests {
 
     /// A visit while the owner is out.
     fn swept(cache: &LocalCache<usize>, take: Take) -> Vec<usize> {
-        let sweep = Sweep::new(1);
+        let pair = pool_gate::register().expect("no caches here");
+        let sweep = Sweep::new(pair).expect("a number");
         let mut loot = Vec::new();
-        sweep.revoke(cache);
-        let _ = barrier::heavy();
-        assert!(sweep.visit(cache, take, &mut loot));
+        cache.revoke(&sweep);
+        let mut visits = sweep.heavy().expect("it works");
+        assert!(cache.visit(&mut visits, take, &mut loot));
         loot.into_iter().flatten().collect()
     }
 
@@ -942,18 +864,50 @@ mod tests {
         );
         // Whoever does not hold it has nothing to visit.
         let mut loot = Vec::new();
-        assert!(Sweep::new(3).visit(&filled(3), Take::All, &mut loot) && loot.is_empty());
+        let sweep = || Sweep::new(pool_gate::register()?);
+        let mut visits = sweep().unwrap().heavy().unwrap();
+        assert!(filled(3).visit(&mut visits, Take::All, &mut loot) && loot.is_empty());
         // Nor while the owner is inside.
         let cache = filled(3);
-        let sweep = Sweep::new(5);
-        assert!(sweep.revoke(&cache));
-        // ORDERING: Relaxed. One thread.
-        cache.pinned.store(true, Ordering::Relaxed);
-        assert!(!sweep.visit(&cache, Take::All, &mut loot) && loot.is_empty());
-        // ORDERING: as above.
-        cache.pinned.store(false, Ordering::Relaxed);
-        assert!(sweep.visit(&cache, Take::All, &mut loot));
+        let sweep = sweep().unwrap();
+        assert!(cache.revoke(&sweep));
+        let mut visits = sweep.heavy().unwrap();
+        cache.restore(&mut visits);
+        let open = cache.open_to_put();
+        assert!(open.is_none(), "full");
+        assert!(visits.enter(&cache.gate).is_none(), "restored");
+        assert_eq!(newest_first(&cache), [2, 1, 0]);
+    }
+
+    #[test]
+    fn an_owner_inside_is_not_visited() {
+        let cache = filled(3);
+        let inside = cache.enter().unwrap();
+        let sweep = Sweep::new(pool_gate::register().unwrap()).unwrap();
+        assert!(cache.revoke(&sweep));
+        let (mut visits, mut loot) = (sweep.heavy().unwrap(), Vec::new());
+        assert!(!cache.visit(&mut visits, Take::All, &mut loot) && loot.is_empty());
+        drop(inside);
+        assert!(cache.visit(&mut visits, Take::All, &mut loot));
         assert_eq!(loot.into_iter().flatten().count(), 3);
+    }
+
+    #[test]
+    fn what_was_given_up_is_its_owners_alone() {
+        let mut cache = filled(3);
+        assert!(cache.strip().is_none(), "open");
+        cache.give_up();
+        assert_eq!(cache.put(4), Err(4));
+        assert!(cache.open_to_take().is_none() && cache.take_parked().is_none());
+        let sweep = Sweep::new(pool_gate::register().unwrap()).unwrap();
+        assert!(!cache.revoke(&sweep));
+        assert_eq!(cache.strip().unwrap().collect::<Vec<_>>(), [0, 1, 2]);
+        assert!(cache.strip().is_none() && cache.is_empty());
+        // Not lost, whoever drops it.
+        assert!(cache.dismantle().is_some());
+        let mut cache = filled(2);
+        cache.give_up();
+        assert_eq!(cache.dismantle().unwrap().count(), 2);
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl<T, F> Pool<T, F> {
                 Some(Some(item))
             }
             3..=5 => {
-                let cache = self.entry().filter(|_| self.caches_items())?;
+                let cache = self.cache_of(self.entry())?;
                 let item = LocalCache::take_any(cache, chaos.draw() as usize)?;
                 self.count(Event::CacheHit);
                 Some(Some(item))

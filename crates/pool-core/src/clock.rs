@@ -36,8 +36,10 @@ impl Clock for SystemClock {
 #[cfg(not(all(target_os = "linux", not(miri))))]
 impl Clock for SystemClock {
     fn now(&self) -> Duration {
-        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-        START.get_or_init(std::time::Instant::now).elapsed()
+        use crate::env::Raced;
+
+        static START: Raced<std::time::Instant> = Raced::new();
+        START.get_or_make(std::time::Instant::now).elapsed()
     }
 }
 

@@ -118,6 +118,10 @@
 //! table, which frees nothing before it is dropped, still holds the cache. The thread forgets the pair before it gives
 //! its place back, so the cache is nobody else's.
 //!
+//! **K5. A cache has one owner.** That is the thread that has leased the number of the cache's place. A number is leased by an
+//! acquire that pairs with the release of the last holder, so an heir sees all that its predecessor did, also to what only
+//! owners touch: the grant of takes and the pace of looks at the clock (`pace.rs`).
+//!
 //! The room begins with 64 places and doubles when a thread has taken all that it had and its shard has more for
 //! it: a thread that only puts, or that uses one item at a time, stays small.
 //!

@@ -11,7 +11,11 @@
 
 use core::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+// Not the facade's: models have no static that they do not make themselves, and tell nobody.
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread_local;
+
+use pool_gate::Status;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -56,6 +60,22 @@ pub(crate) fn emit(event: impl FnOnce()) {
         // Fails where the thread ends already; then the state says so.
         let _ = SENTINEL.try_with(|_| ());
     }
+}
+
+/// Tells, once in the process, that the system refuses heavy barriers for good. Nothing may be held.
+pub(crate) fn tell_refusal() {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if pool_gate::status() != Status::Refused {
+        return;
+    }
+    emit(|| {
+        // ORDERING: Relaxed. One of several callers tells it; nothing else depends on that.
+        if !TOLD.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the system has begun to refuse heavy barriers: thread caches are given up"
+            );
+        }
+    });
 }
 
 #[cfg(all(test, not(pool_loom)))]

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod barrier;
 mod batch;
 mod budget;
 mod buffers;
@@ -25,6 +24,9 @@ mod pool;
 mod presets;
 #[cfg(not(pool_loom))]
 pub mod pressure;
+#[cfg(test)]
+#[path = "../tests/common/ready.rs"]
+mod ready;
 #[cfg(not(pool_loom))]
 mod reaper;
 mod recent;
@@ -51,7 +53,7 @@ pub use presets::Reusable;
 #[cfg(not(pool_loom))]
 pub use reaper::{Reaper, ReaperBuilder, relieve, tend};
 pub use registry::rotate_all;
-pub use stats::{Discarded, Stats};
+pub use stats::{CacheState, Discarded, Stats};
 pub use usage::{Calibrator, Usage};
 /// The model checker's view of the list of pools.
 #[cfg(pool_loom)]

@@ -9,6 +9,7 @@ use core::ptr;
 use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
+use pool_gate::Status;
 
 use crate::budget::Held;
 use crate::cache::{LocalCache, OpenToTake};
@@ -20,7 +21,7 @@ use crate::policy::{Builder, Policy};
 use crate::reaper::Curve;
 use crate::recent::Identity;
 use crate::shards::Shards;
-use crate::stats::{Counters, Event, Stats};
+use crate::stats::{CacheState, Counters, Event, Stats};
 use crate::sync::{AtomicUsize, Ordering, const_unless_loom};
 use crate::table::Table;
 use crate::thread;
@@ -82,8 +83,6 @@ pub struct Pool<T, F = fn() -> T> {
     pub(crate) curve: Curve,
     /// The accounts of a pool with limits.
     pub(crate) held: CachePadded<Held>,
-    /// Numbers the visits to the caches. Always odd, so never 0, also after a wrap.
-    pub(crate) sweeps: AtomicUsize,
     /// The counts of threads without a number, and of rotations.
     pub(crate) stray: Counters,
     _items: PhantomData<T>,
@@ -114,7 +113,6 @@ impl<T, F> Pool<T, F> {
                 #[cfg(not(pool_loom))]
                 curve: Curve::new(),
                 held: CachePadded::new(Held::new()),
-                sweeps: AtomicUsize::new(1),
                 stray: Counters::new(),
                 _items: PhantomData,
             }
@@ -206,6 +204,7 @@ impl<T, F> Pool<T, F> {
             shards: self.shards.active(),
             generation: self.generation() as u64,
             weight: self.held.weight(),
+            caches: self.cache_state(),
             ..Stats::default()
         };
         self.stray.add_to(&mut stats);
@@ -217,6 +216,19 @@ impl<T, F> Pool<T, F> {
         let in_shards: usize = self.shards.iter().map(|(_, shard)| shard.len()).sum();
         stats.idle = stats.idle_in_caches + in_shards;
         stats
+    }
+
+    /// Whether threads have caches.
+    fn cache_state(&self) -> CacheState {
+        if self.policy.depth == 0 {
+            return CacheState::Off;
+        }
+        match pool_gate::status() {
+            Status::Ready => CacheState::Cached,
+            Status::NotYet => CacheState::NotYet,
+            Status::Refused => CacheState::Refused,
+            _ => CacheState::Unavailable,
+        }
     }
 
     /// The current generation.

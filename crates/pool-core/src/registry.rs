@@ -42,6 +42,7 @@ pub fn begin_model() {
 
     // ORDERING: SeqCst, pairs with nothing: it makes the companion of all such fences.
     fence(Ordering::SeqCst);
+    pool_gate::begin_model();
     crate::thread::begin_model();
     drop(list().take());
 }

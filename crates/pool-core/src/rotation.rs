@@ -14,15 +14,16 @@
 use core::time::Duration;
 
 use pool_chain::raw::Detached;
+use pool_gate::{Asymmetric, Status, Sweep};
 
-use crate::barrier;
-use crate::cache::{LocalCache, Loot, Sweep, Take};
+use crate::cache::{LocalCache, Loot, Take};
 use crate::discard::DiscardReason;
 use crate::env::Patience;
 use crate::pace::Reading;
 use crate::pool::Pool;
 use crate::shard::{Outdated, Parity};
 use crate::sync::Ordering;
+use crate::thread;
 
 impl<T, F> Pool<T, F> {
     /// Turns the generation: what was put back since the last turn becomes the victim, and what was left of
@@ -48,6 +49,8 @@ impl<T, F> Pool<T, F> {
                 "the pool's generation turned"
             );
         });
+        #[cfg(feature = "tracing")]
+        crate::events::tell_refusal();
     }
 
     /// The same without an event.
@@ -125,42 +128,18 @@ impl<T, F> Pool<T, F> {
         self.shards.collect();
         #[cfg(feature = "tracing")]
         crate::events::emit(|| tracing::debug!(idle = self.idle(), "the pool was cleared"));
+        #[cfg(feature = "tracing")]
+        crate::events::tell_refusal();
     }
 
-    /// Visits all caches and takes items out of them.
+    /// Takes items out of all caches.
     fn sweep(&self, take: Take) -> Vec<Loot<T>> {
         let mut loot = Vec::new();
-        // By twos, so that the number is never 0. It comes back after half the range of a word.
-        //
-        // ORDERING: Relaxed. Only has to differ from the numbers of other sweeps under way.
-        let sweep = Sweep::new(self.sweeps.fetch_add(2, Ordering::Relaxed));
-        let mut revoked = false;
-        for cache in self.caches.iter() {
-            revoked |= sweep.revoke(cache);
+        if let Some(sweep) = Asymmetric::get().and_then(Sweep::new) {
+            self.visit_all(sweep, take, &mut loot);
         }
-        if revoked {
-            // One barrier for all caches.
-            let ordered = barrier::heavy();
-            // First those whose owners are out, so that no cache is shut while we wait for another's owner.
-            let mut left = !ordered;
-            if ordered {
-                for cache in self.caches.iter() {
-                    left |= !sweep.visit(cache, take, &mut loot);
-                }
-            }
-            if left {
-                let mut patience = match take {
-                    Take::Parked => Patience::short(),
-                    Take::All => Patience::long(),
-                };
-                for cache in self.caches.iter() {
-                    // An owner that stays inside was stopped there, or lost in a fork; its cache is left as it is.
-                    if ordered {
-                        patience.wait_until(|| sweep.visit(cache, take, &mut loot));
-                    }
-                    sweep.restore(cache);
-                }
-            }
+        if pool_gate::status() == Status::Refused {
+            self.give_caches_up(take, &mut loot);
         }
         loot
     }
@@ -173,6 +152,65 @@ impl<T, F> Pool<T, F> {
         let due = self.due.load(Ordering::Relaxed);
         let now = millis(self.policy.now());
         Some(Reading { now, period, due })
+    }
+
+    /// Visits all caches.
+    fn visit_all(&self, sweep: Sweep, take: Take, loot: &mut Vec<Loot<T>>) {
+        let mut revoked = false;
+        for cache in self.caches.iter() {
+            revoked |= cache.revoke(&sweep);
+        }
+        if !revoked {
+            return;
+        }
+        // One barrier for all caches.
+        let mut visits = match sweep.heavy() {
+            Ok(visits) => visits,
+            Err(unordered) => {
+                self.caches
+                    .iter()
+                    .for_each(|cache| cache.give_back(&unordered));
+                return;
+            }
+        };
+        // First those whose owners are out, so that no cache is shut while we wait for another's owner.
+        let mut left = false;
+        for cache in self.caches.iter() {
+            left |= !cache.visit(&mut visits, take, loot);
+        }
+        if left {
+            let mut patience = match take {
+                Take::Parked => Patience::short(),
+                Take::All => Patience::long(),
+            };
+            for cache in self.caches.iter() {
+                // An owner that stays inside was stopped there, or lost in a fork; its cache is left as it is.
+                patience.wait_until(|| cache.visit(&mut visits, take, loot));
+                cache.restore(&mut visits);
+            }
+        }
+    }
+
+    /// Has every thread empty its own cache at its next operation, for nobody else can any more: heavy barriers are refused
+    /// for good. Empties the caller's, and those of threads that are gone.
+    #[cold]
+    fn give_caches_up(&self, take: Take, loot: &mut Vec<Loot<T>>) {
+        for (place, cache) in self.caches.places() {
+            cache.give_up();
+            if cache.is_empty() {
+                continue;
+            }
+            // As whose heirs we are their owners.
+            let heir = thread::inherit(place);
+            if heir.is_none() && place != thread::place() {
+                continue;
+            }
+            if take == Take::All && loot.try_reserve(1).is_ok() {
+                loot.extend(cache.strip());
+            } else {
+                self.empty_given_up(cache);
+            }
+        }
     }
 
     /// Turns the generation if its time has come. Called on slow paths with nothing held; so many operations lie

@@ -6,7 +6,8 @@
 use core::iter;
 use core::ptr::NonNull;
 
-use crate::barrier;
+use pool_gate::{Asymmetric, Status};
+
 use crate::batch::Batch;
 use crate::cache::{LocalCache, OpenToTake};
 use crate::deferred::Deferred;
@@ -30,9 +31,41 @@ impl<T, F> Pool<T, F> {
         Some(entry)
     }
 
-    /// Whether thread caches hold items here, or only counts.
-    pub(crate) fn caches_items(&self) -> bool {
-        self.policy.depth != 0 && barrier::available()
+    /// The calling thread's entry, if it may hold items and not only counts.
+    ///
+    /// The first call of the process begins what has to be done before it may. An entry that has items though it must not
+    /// have any, because nobody could take them back, is emptied here.
+    pub(crate) fn cache_of<'a>(
+        &self,
+        entry: Option<&'a LocalCache<T>>,
+    ) -> Option<&'a LocalCache<T>> {
+        let entry = entry?;
+        if self.policy.depth == 0 {
+            return None;
+        }
+        if Asymmetric::get().is_none() {
+            self.leave_cache(entry);
+            return None;
+        }
+        Some(entry)
+    }
+
+    /// Moves what the calling thread's cache holds to the shards if caches are given up.
+    #[cold]
+    fn leave_cache(&self, entry: &LocalCache<T>) {
+        if pool_gate::status() == Status::Refused {
+            entry.give_up();
+            self.empty_given_up(entry);
+        }
+    }
+
+    /// Moves what a cache holds to the shards. For its owner, when it was given up.
+    pub(crate) fn empty_given_up(&self, cache: &LocalCache<T>) {
+        let mut panics = Deferred::none();
+        for item in cache.strip().into_iter().flatten() {
+            panics.call(|| self.shelve_one(item));
+        }
+        panics.resume();
     }
 
     /// The shard that the calling thread goes to first.
@@ -60,7 +93,7 @@ impl<T, F> Pool<T, F> {
         if self.policy.watches {
             return self.try_take_watched();
         }
-        let cache = self.entry().filter(|_| self.caches_items());
+        let cache = self.cache_of(self.entry());
         let reading = self.read_clock();
         let operations = cache.map_or(1, |cache| cache.look(reading));
         self.turn_if_due(operations, reading);
@@ -75,7 +108,7 @@ impl<T, F> Pool<T, F> {
     /// goes on.
     #[inline(always)]
     pub(crate) fn look(&self) -> Option<OpenToTake<'_, T>> {
-        let cache = self.recent().filter(|cache| cache.is_spent())?;
+        let cache = self.recent().filter(|cache| cache.only_looks())?;
         // Such a pool counts its operations.
         if self.policy.watches || self.policy.after.is_some() {
             return None;
@@ -234,7 +267,7 @@ impl<T, F> Pool<T, F> {
     #[inline(never)]
     pub(crate) fn put_slow(&self, item: T) {
         // First, so that a turn long overdue does not take the item that has just come.
-        let cache = self.entry().filter(|_| self.caches_items());
+        let cache = self.cache_of(self.entry());
         self.turn_if_due_at_put(cache);
         self.put_settled_in(cache, item);
     }
@@ -242,7 +275,7 @@ impl<T, F> Pool<T, F> {
     /// The same without looking whether the generation is to turn: what panics in here is a destructor or hook of
     /// another item, and this one is in by then; or its own, and it is out.
     pub(crate) fn put_settled(&self, item: T) {
-        self.put_settled_in(self.entry().filter(|_| self.caches_items()), item);
+        self.put_settled_in(self.cache_of(self.entry()), item);
     }
 
     fn put_settled_in(&self, cache: Option<&LocalCache<T>>, item: T) {
@@ -432,7 +465,7 @@ mod tests {
             .rotate_manually()
             .on_discard(|_, reason| assert_ne!(reason, DiscardReason::Contended))
             .build();
-        if !pool.caches_items() {
+        if pool.cache_of(pool.entry()).is_none() {
             return;
         }
         let claim = pool.shards.claim_any(0, || 1, 0);

@@ -101,6 +101,25 @@ impl Counters {
     }
 }
 
+/// Whether a pool's threads have caches of their own, and if not, why. Without them every take and put goes to the shards,
+/// and costs about ten times as much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CacheState {
+    /// They have.
+    Cached,
+    /// Not yet: the system has not been asked, or takes its time. [`pool_gate::register`] in `main` makes it quick.
+    #[default]
+    NotYet,
+    /// The system has no barrier to take items back with, or does not let this process use it.
+    Unavailable,
+    /// Not any more: the system has begun to refuse the barrier, as sandboxes do. A thread's cache is emptied by its
+    /// thread's next operation, or by a turn after its thread has ended.
+    Refused,
+    /// The pool was built with [`thread_cache(0)`](crate::Builder::thread_cache).
+    Off,
+}
+
 /// What a pool has done and holds, as of [`Pool::stats`](crate::Pool::stats).
 ///
 /// Each number is exact for threads that are not using the pool at that moment; for those that are it may
@@ -134,6 +153,8 @@ pub struct Stats {
     pub shards: usize,
     /// How often the generation has turned.
     pub generation: u64,
+    /// Whether threads have caches.
+    pub caches: CacheState,
 }
 
 impl Stats {
@@ -152,6 +173,7 @@ impl Stats {
             weight,
             shards,
             generation,
+            caches,
         } = other;
         self.cache_hits += cache_hits;
         self.shard_hits += shard_hits;
@@ -167,6 +189,7 @@ impl Stats {
         self.weight += weight;
         self.shards += shards;
         self.generation += generation;
+        self.caches = *caches;
     }
 
     /// All takes that found something: the hits of every level together.
@@ -238,11 +261,13 @@ mod tests {
                 weight: 41 * size,
                 shards: 43 * size,
                 generation: 47 * factor,
+                caches: CacheState::Cached,
             }
         };
         let mut sum = stats(10);
         sum.add(&stats(3));
         assert_eq!(sum, stats(13));
+        assert_eq!(Stats::default().caches, CacheState::NotYet);
         assert_eq!(stats(1).hits(), 2 + 3 + 5 + 7);
         assert_eq!(stats(1).hit_rate(), 17.0 / 28.0);
     }

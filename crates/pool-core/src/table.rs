@@ -132,10 +132,18 @@ impl<E, const BUCKETS: usize> Table<E, BUCKETS> {
 
     /// All entries that have been made, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &E> {
+        self.places().map(|(_, entry)| entry)
+    }
+
+    /// The same with their places.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Place, &E)> {
         (1..BUCKETS as u32).flat_map(move |bucket| {
             let made = self.get(Place { bucket, index: 0 }).is_some();
             let len = if made { 1 << (bucket - 1) } else { 0 };
-            (0..len).filter_map(move |index| self.get(Place { bucket, index }))
+            (0..len).filter_map(move |index| {
+                let place = Place { bucket, index };
+                Some((place, self.get(place)?))
+            })
         })
     }
 }

@@ -61,10 +61,19 @@ impl Numbers {
         None
     }
 
+    /// Leases this very number, if no thread has it.
+    fn lease_one(&self, number: u32) -> bool {
+        let bit = 1 << (number % u32::BITS);
+        self.words
+            .get((number / u32::BITS) as usize)
+            // ORDERING: Acquire, pairs with the Release in `release`, as in `lease`.
+            .is_some_and(|word| word.fetch_or(bit, Ordering::Acquire) & bit == 0)
+    }
+
     /// Gives a leased number back.
     fn release(&self, number: u32) {
         let word = &self.words[(number / u32::BITS) as usize];
-        // ORDERING: Release, pairs with the Acquire in `lease`.
+        // ORDERING: Release, pairs with the Acquire in `lease` and `lease_one`.
         word.fetch_and(!(1 << (number % u32::BITS)), Ordering::Release);
     }
 }
@@ -160,6 +169,23 @@ pub(crate) fn lease_place() -> Place {
         .unwrap_or(Place::NONE)
 }
 
+/// The number of a thread that is gone, kept from new threads for as long as this lives: what its caches hold is the
+/// bearer's.
+pub(crate) struct Heir(Handle, u32);
+
+impl Drop for Heir {
+    fn drop(&mut self) {
+        self.0.release(self.1);
+    }
+}
+
+/// Becomes the heir of the thread whose place this was; None if it is a living thread's.
+pub(crate) fn inherit(place: Place) -> Option<Heir> {
+    let number = place.number()? as u32;
+    let numbers = numbers();
+    numbers.lease_one(number).then(|| Heir(numbers, number))
+}
+
 #[cfg(all(test, not(pool_loom)))]
 mod tests {
     use super::*;
@@ -175,6 +201,30 @@ mod tests {
         assert_eq!(numbers.lease(), Some(7));
         assert_eq!(numbers.lease(), Some(40));
         assert_eq!(numbers.lease(), Some(100));
+    }
+
+    #[test]
+    fn one_number_is_leased_if_it_is_free() {
+        let numbers = Numbers::new();
+        assert_eq!(numbers.lease(), Some(0));
+        assert!(!numbers.lease_one(0) && numbers.lease_one(40) && !numbers.lease_one(40));
+        numbers.release(0);
+        assert!(numbers.lease_one(0));
+        assert!(
+            !numbers.lease_one(WORDS as u32 * u32::BITS),
+            "no such number"
+        );
+        assert_eq!(numbers.lease(), Some(1));
+    }
+
+    #[test]
+    fn a_living_threads_place_is_not_inherited() {
+        let place = lease_place();
+        assert!(inherit(place).is_none());
+        let gone = std::thread::spawn(lease_place).join().unwrap();
+        let heir = inherit(gone);
+        // Another test's thread may have it by now.
+        assert!(heir.is_none() || inherit(gone).is_none());
     }
 
     #[test]

@@ -236,7 +236,8 @@ fn debug() {
         "PooledOwned(2)"
     );
     let stats = "Stats { cache_hits: 0, shard_hits: 0, steals: 0, victim_hits: 0, misses: 0, creates: 0, \
-                 discards: {}, idle: 0, idle_in_caches: 0, weight: 0, shards: 0, generation: 0 }";
+                 discards: {}, idle: 0, idle_in_caches: 0, weight: 0, shards: 0, generation: 0, \
+                 caches: NotYet }";
     assert_eq!(format!("{:?}", Stats::default()), stats);
     let refusing = builder().recycle(|_| Recycle::Discard).build();
     refusing.put(1);

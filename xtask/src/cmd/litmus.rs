@@ -26,7 +26,7 @@ pub(super) const COMMAND: Command = Command {
 
 /// Builds and runs the test, whose verdict is a line that begins with `litmus:`.
 const RUN: &str =
-    "test --release -q -p pool-core --test litmus -- --nocapture --exact light_against_heavy";
+    "test --release -q -p pool-gate --test litmus -- --nocapture --exact light_against_heavy";
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     args.no_words()?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, TryLockError};
 use std::time::Duration;
 
 use super::{Pressure, PressureSource, Watch, files};
@@ -119,7 +119,12 @@ impl PressureSource for CgroupEvents {
             return Pressure::None;
         };
         let now = counts(&text);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = match self.last.try_lock() {
+            Ok(last) => last,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Somebody else is asking, or was lost in a fork as it asked. Nobody waits for that.
+            Err(TryLockError::WouldBlock) => return Pressure::None,
+        };
         let before = std::mem::replace(&mut *last, now);
         if now.limit > before.limit {
             Pressure::High

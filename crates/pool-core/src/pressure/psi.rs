@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::{Pressure, PressureSource, Watch, cgroup, files};
@@ -151,7 +151,12 @@ impl PressureSource for Psi {
             }
             None => ready,
             Some(last) => {
-                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = match last.try_lock() {
+                    Ok(last) => last,
+                    Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                    // Somebody else is asking, or was lost in a fork as it asked. Nobody waits for that.
+                    Err(TryLockError::WouldBlock) => return Pressure::None,
+                };
                 // A file that has gone says nothing.
                 self.stalled(&mut last, Instant::now()).unwrap_or(false)
             }

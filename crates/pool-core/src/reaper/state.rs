@@ -2,15 +2,18 @@
 //!
 //! Every [`Reaper`](super::Reaper) is a claim on the same thread: the first starts it, the last to go ends it and waits
 //! for its end. All of that happens under one lock, which is taken to start, to end and to ask for the sources, and under
-//! which nothing of the user's runs.
+//! which nothing of the user's runs. Whoever only wakes the thread, as pools do when they are registered, takes no lock.
 //!
-//! A forked child has lost the thread. Fork handlers hold the lock while the process is copied, so that the child finds
-//! it free and what it guards whole; there they forget the thread and leave a note, and the next slow operation of any
-//! pool reads the note and starts another one. So a child that uses no pool gets no thread.
+//! A forked child has lost the thread. Fork handlers, which are installed before the lock is first taken, hold it while
+//! the process is copied, so that the child finds it free and what it guards whole; there they forget the thread and
+//! leave a note, and the next slow operation of any pool reads the note and starts another one. So a child that uses
+//! no pool gets no thread.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
+
+use atomic_value::AtomicValue;
 
 use super::waiter::Waiter;
 use crate::pressure::PressureSource;
@@ -107,8 +110,6 @@ struct State {
     trim: bool,
     sources: Vec<Source>,
     thread: Option<(Arc<Shared>, JoinHandle<()>)>,
-    #[cfg(unix)]
-    handles_forks: bool,
 }
 
 static STATE: Mutex<State> = Mutex::new(State {
@@ -118,9 +119,11 @@ static STATE: Mutex<State> = Mutex::new(State {
     trim: true,
     sources: Vec::new(),
     thread: None,
-    #[cfg(unix)]
-    handles_forks: false,
 });
+
+/// What the thread shares, for those who wake it: they take no lock. Written under the lock. In a forked child it may be
+/// the lost thread's until there is another, and waking that one does no harm.
+static RUNNING: AtomicValue<Shared> = AtomicValue::empty();
 
 /// The note in a forked child that its thread was lost.
 static LOST: AtomicBool = AtomicBool::new(false);
@@ -144,11 +147,6 @@ impl State {
         if self.thread.is_some() {
             return Ok(());
         }
-        #[cfg(unix)]
-        if !self.handles_forks {
-            fork::install()?;
-            self.handles_forks = true;
-        }
         let shared = Arc::new(Shared::new()?);
         let theirs = shared.clone();
         let name = self.name.as_deref().unwrap_or(super::DEFAULT_NAME);
@@ -159,6 +157,7 @@ impl State {
                 let last = LastRound(&theirs);
                 super::run(last.0);
             })?;
+        RUNNING.store_arc(shared.clone());
         self.thread = Some((shared, thread));
         // ORDERING: Relaxed. A note; the lock orders what it is about.
         LOST.store(false, Ordering::Relaxed);
@@ -172,6 +171,9 @@ pub(super) fn claim(
     trim: bool,
     sources: Vec<Arc<dyn PressureSource>>,
 ) -> io::Result<u64> {
+    // Before the lock is taken for the first time: a child would find it taken for good.
+    #[cfg(unix)]
+    fork::install()?;
     let mut state = state();
     if state.thread.is_none() {
         state.name = name;
@@ -199,6 +201,7 @@ pub(super) fn release(number: u64) {
     state.sources = others;
     state.claims -= 1;
     let ended = if state.claims == 0 {
+        drop(RUNNING.take());
         state.thread.take()
     } else {
         None
@@ -218,10 +221,14 @@ pub(super) fn release(number: u64) {
 
 /// The thread, if it runs.
 fn thread() -> Option<Arc<Shared>> {
-    state().thread.as_ref().map(|(shared, _)| shared.clone())
+    // ORDERING: Relaxed. A note.
+    if LOST.load(Ordering::Relaxed) {
+        return None;
+    }
+    RUNNING.load_arc()
 }
 
-/// Ends the thread's sleep, if it sleeps.
+/// Ends the thread's sleep, if it sleeps. Takes no lock.
 pub(crate) fn wake() {
     if let Some(shared) = thread() {
         shared.waiter.wake();
@@ -267,9 +274,9 @@ fn restart() {
     };
     // ORDERING: Relaxed. Also when there is no thread to be had: once is enough, or every slow operation would try.
     LOST.store(false, Ordering::Relaxed);
-    if state.claims != 0 {
-        // Without a thread the pools still turn when they are used.
-        _ = state.ensure_thread();
+    if state.claims == 0 || state.ensure_thread().is_err() {
+        // Without a thread the pools still turn when they are used. Nobody waits for the lost one.
+        drop(RUNNING.take());
     }
 }
 
@@ -277,11 +284,11 @@ fn restart() {
 mod fork {
     //! What happens around a `fork`.
 
-    use core::cell::UnsafeCell;
+    use core::cell::{Cell, UnsafeCell};
     use std::io;
     use std::sync::MutexGuard;
 
-    use super::{LOST, Ordering, State, is_reaper, state};
+    use super::{AtomicBool, LOST, Ordering, State, is_reaper, state};
 
     /// Holds the lock from before the fork until after it, in parent and child.
     struct Held(UnsafeCell<Option<MutexGuard<'static, State>>>);
@@ -291,21 +298,38 @@ mod fork {
 
     static HELD: Held = Held(UnsafeCell::new(None));
 
+    /// Whether the handlers are installed.
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+    thread_local! {
+        /// Whether this thread holds the lock for a fork. The handlers may have been installed twice.
+        static FORKING: Cell<bool> = const { Cell::new(false) };
+    }
+
     extern "C" fn before() {
+        if FORKING.replace(true) {
+            return;
+        }
         let guard = state();
         // SAFETY: we hold the lock, so nobody else is here.
         unsafe { HELD.0.get().write(Some(guard)) };
     }
 
+    /// What `before` has left, if it ran on this thread.
+    fn after() -> Option<MutexGuard<'static, State>> {
+        if !FORKING.replace(false) {
+            return None;
+        }
+        // SAFETY: `before` ran on this thread just now, or on the one that it is the copy of, so the lock is ours.
+        unsafe { HELD.0.get().replace(None) }
+    }
+
     extern "C" fn in_parent() {
-        // SAFETY: `before` ran on this thread just now, so the lock is ours.
-        drop(unsafe { HELD.0.get().replace(None) });
+        drop(after());
     }
 
     extern "C" fn in_child() {
-        // SAFETY: as in the parent: this thread is the copy of the one that ran `before`.
-        let guard = unsafe { HELD.0.get().replace(None) };
-        if let Some(mut state) = guard {
+        if let Some(mut state) = after() {
             // If the thread itself has forked, it is the one thread that has come along.
             if !is_reaper() {
                 if let Some(lost) = state.thread.take() {
@@ -327,14 +351,19 @@ mod fork {
         ) -> core::ffi::c_int;
     }
 
-    /// Installs the handlers, for ever.
+    /// Installs the handlers, once or, by threads that come at the same time, several times: nobody waits for another.
     pub(super) fn install() -> io::Result<()> {
-        if cfg!(miri) {
-            // Which forks nothing.
+        // ORDERING: Relaxed. Nothing is read on the strength of it.
+        if cfg!(miri) || INSTALLED.load(Ordering::Relaxed) {
+            // Miri forks nothing.
             return Ok(());
         }
         match pthread_atfork(Some(before), Some(in_parent), Some(in_child)) {
-            0 => Ok(()),
+            0 => {
+                // ORDERING: Relaxed, see above.
+                INSTALLED.store(true, Ordering::Relaxed);
+                Ok(())
+            }
             error => Err(io::Error::from_raw_os_error(error)),
         }
     }

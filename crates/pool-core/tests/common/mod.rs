@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+mod ready;
+
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
@@ -191,7 +193,7 @@ pub(crate) fn cached(depth: usize) -> usize {
     if caches_work() { depth } else { 0 }
 }
 
-/// Asks what the kernel offers, and leaves it to the pool to register for it.
+/// Asks what the kernel offers, and not whether the process is registered.
 #[cfg(all(target_os = "linux", not(any(miri, pool_loom))))]
 fn system_has_barrier() -> bool {
     let needed =

@@ -11,16 +11,11 @@
 
 #![cfg(not(any(pool_loom, miri)))]
 
-// The crate's own code, as its caches use it.
-#[path = "../src/barrier.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod barrier;
-#[path = "../src/sync.rs"]
-mod sync;
-
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use pool_gate::Asymmetric;
 
 /// On a cache line of its own.
 #[repr(align(128))]
@@ -43,10 +38,10 @@ struct Board {
 enum Barrier {
     /// The compiler's order only, which is what the light side compiles to.
     None,
-    Light,
+    Light(Asymmetric),
     /// As long as a system call takes, and no more.
     Call,
-    Heavy,
+    Heavy(Asymmetric),
 }
 
 /// A system call that tells which barriers there are, and is none.
@@ -71,9 +66,9 @@ impl Barrier {
     fn issue(self) {
         match self {
             Self::None => std::sync::atomic::compiler_fence(Ordering::AcqRel),
-            Self::Light => barrier::light(),
+            Self::Light(pair) => pair.light(),
             Self::Call => call(),
-            Self::Heavy => assert!(barrier::heavy(), "the system refused"),
+            Self::Heavy(pair) => pair.heavy().expect("it works"),
         }
     }
 }
@@ -189,15 +184,19 @@ fn verdict(control: (u32, u32), guarded: (u32, u32)) -> Result<String, String> {
 
 #[test]
 fn light_against_heavy() {
-    if !barrier::available() {
-        // Then no thread has a cache, and nothing relies on the barrier.
+    let Some(pair) = pool_gate::register() else {
         println!("litmus: NO EVIDENCE: the system offers no barrier");
         return;
-    }
+    };
     let bare = both_old(Barrier::None, Barrier::None, u32::MAX >> 2, time());
     println!("without any barrier: {} of {} rounds", bare.0, bare.1);
-    let control = both_old(Barrier::Light, Barrier::Call, u32::MAX >> 2, time());
-    let guarded = both_old(Barrier::Light, Barrier::Heavy, u32::MAX >> 2, time());
+    let control = both_old(Barrier::Light(pair), Barrier::Call, u32::MAX >> 2, time());
+    let guarded = both_old(
+        Barrier::Light(pair),
+        Barrier::Heavy(pair),
+        u32::MAX >> 2,
+        time(),
+    );
     let verdict = verdict(control, guarded);
     println!("{}", verdict.as_ref().unwrap_or_else(|error| error));
     assert!(control.1 > 0 && guarded.1 > 0, "nothing ran");
