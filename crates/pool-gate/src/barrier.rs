@@ -112,12 +112,10 @@ pub(crate) fn light() {
 /// # Examples
 ///
 /// ```
-/// fn main() {
-///     if pool_gate::register().is_none() {
-///         eprintln!("no asymmetric barrier here: {:?}", pool_gate::status());
-///     }
-///     // … start threads.
+/// if pool_gate::register().is_none() {
+///     eprintln!("no asymmetric barrier here: {:?}", pool_gate::status());
 /// }
+/// // … start threads.
 /// ```
 pub fn register() -> Option<Asymmetric> {
     system::register().then_some(Asymmetric(()))

@@ -121,7 +121,7 @@ fn decide(seen: u32, found: u32) -> u32 {
 fn own_start() -> u32 {
     // SAFETY: has no requirements.
     let process = unsafe { libc::getpid() };
-    STARTING + process.cast_unsigned()
+    STARTING + process as u32
 }
 
 /// Whether the kernel has the barrier and can be trusted: it names the command, and refuses one that does not exist. A
@@ -195,8 +195,10 @@ fn membarrier(command: c_int) -> Result<c_int, c_int> {
 /// under the loader's lock.)
 fn is_only_thread() -> bool {
     // Any other thread than the first has that one beside it. The look costs some 20 microseconds.
-    // SAFETY: have no requirements.
-    if unsafe { libc::gettid() != libc::getpid() } {
+    // SAFETY: has no requirements.
+    let process = unsafe { libc::getpid() };
+    // SAFETY: has no requirements.
+    if unsafe { libc::gettid() } != process {
         return false;
     }
     let mut found = MaybeUninit::<libc::stat>::uninit();
