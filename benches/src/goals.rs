@@ -80,6 +80,7 @@ pub const GOALS: &[Goal] = &[
         "pool, 1 thread known",
     ),
     at_most("first use", "pool", 1000.0),
+    at_most("first use beside threads", "pool", 100.0),
     times("rotation", "1,000,000 items", 1.5, "1,000 items"),
     times("rotation that drops", "1,000,000 items", 1.5, "1,000 items"),
     at_most("memory", "pool", 5.0),

@@ -26,7 +26,7 @@ use crate::value::contenders::{
     ArcSwapCached, Cached, Leaked, MutexLocked, ParkingLocked, RwLocked,
 };
 use crate::value::{Config, Swap, Value, work as values};
-use crate::{check, memory};
+use crate::{check, first, memory};
 
 /// Go, if it is there.
 pub type MaybeGo = Option<Rc<RefCell<Go>>>;
@@ -707,6 +707,13 @@ pub const WORKLOADS: &[Workload] = &[
             }
             entrants
         },
+    },
+    Workload {
+        name: "first use beside threads",
+        layer: Layer::Pool,
+        about: "the first put of the process, while 8 threads run",
+        unit: "us by the clock on the wall",
+        entrants: |_| first::entrants(),
     },
     Workload {
         name: "rotation",

@@ -7,7 +7,7 @@ use benches::goals::{GOALS, Goal, Limit};
 use benches::measure::{Rounds, Spread, contest};
 use benches::report::data::{self, Costs, Data};
 use benches::workload::{MaybeGo, WORKLOADS, Workload};
-use benches::{go, memory, report};
+use benches::{first, go, memory, report};
 
 const HELP: &str = "\
 cargo xtask bench [--quick | --report | --redraw] [--filter TEXT] [--rounds N] [--no-go]
@@ -77,6 +77,11 @@ fn parse() -> Result<Option<Options>, String> {
         memory::play(&word(), &word())?;
         return Ok(None);
     }
+    if given.next_if_eq("--first").is_some() {
+        // The same for a first use.
+        first::play(&given.next().unwrap_or_default())?;
+        return Ok(None);
+    }
     while let Some(word) = given.next() {
         let mut value = || given.next().ok_or(format!("{word} needs a value"));
         match word.as_str() {
@@ -115,6 +120,8 @@ fn parse() -> Result<Option<Options>, String> {
 
 fn run(options: &Options) -> ExitCode {
     let start = Instant::now();
+    // As a program does in its `main`. First uses without it have a workload of their own.
+    pool_gate::register();
     let load = data::load();
     let go = if options.go { start_go() } else { None };
     let mut data = Data::default();

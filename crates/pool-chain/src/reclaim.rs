@@ -113,7 +113,9 @@ mod raced {
 #[cfg(not(any(pool_loom, pool_epochless)))]
 mod epoch {
     #[cfg(not(miri))]
-    use core::cell::OnceCell;
+    use core::cell::{Cell, OnceCell};
+    #[cfg(not(miri))]
+    use core::ptr;
     use core::ptr::NonNull;
 
     #[cfg(not(miri))]
@@ -137,32 +139,46 @@ mod epoch {
         /// Keeps the nodes found through links from now on.
         #[inline(always)]
         pub(crate) fn pin(&self) -> Guard {
-            let kept = HANDLE.try_with(|handle| match handle.get() {
-                Some(handle) => handle.pin(),
-                None => pin_first(Some(handle)),
-            });
-            // Without a place to keep the handle in once the thread's locals are gone.
-            Guard(kept.unwrap_or_else(|_| pin_first(None)))
+            let handle = HANDLE.with(Cell::get);
+            if handle.is_null() {
+                return Guard(pin_first());
+            }
+            // SAFETY: this thread's, and `Kept` takes the address back before it goes.
+            Guard(unsafe { &*handle }.pin())
+        }
+    }
+
+    /// This thread's part of the collector.
+    #[cfg(not(miri))]
+    struct Kept(OnceCell<LocalHandle>);
+
+    #[cfg(not(miri))]
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            HANDLE.set(ptr::null());
         }
     }
 
     #[cfg(not(miri))]
     std::thread_local! {
-        /// This thread's part of the collector.
-        static HANDLE: OnceCell<LocalHandle> = const { OnceCell::new() };
+        /// Where the thread's part of the collector is. Has no destructor, so that a pin does not ask whether it has run.
+        static HANDLE: Cell<*const LocalHandle> = const { Cell::new(ptr::null()) };
+        static KEPT: Kept = const { Kept(OnceCell::new()) };
     }
 
     /// Makes the thread's part of the collector, and the collector, if need be.
     #[cfg(not(miri))]
     #[cold]
-    fn pin_first(keep: Option<&OnceCell<LocalHandle>>) -> crossbeam_epoch::Guard {
+    fn pin_first() -> crossbeam_epoch::Guard {
         static COLLECTOR: Raced<Collector> = Raced::new();
         let handle = COLLECTOR.get_or_make(Collector::new).register();
         let guard = handle.pin();
-        if let Some(keep) = keep {
-            // If the allocator has come here in between there is one by now. The guard keeps what it needs of this.
-            let _ = keep.set(handle);
-        }
+        // Not if the thread's locals are gone, nor if the allocator has come here in between: then there is one. The guard
+        // keeps what it needs of this.
+        _ = KEPT.try_with(|kept| {
+            _ = kept.0.set(handle);
+            HANDLE.set(kept.0.get().map_or(ptr::null(), ptr::from_ref));
+        });
         guard
     }
 

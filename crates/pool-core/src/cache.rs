@@ -65,7 +65,7 @@ impl<T> Bounds<T> {
 // SAFETY: the pointers lead to items, which are `Send`, and whoever is behind the gate may use them.
 unsafe impl<T: Send> Send for Bounds<T> {}
 
-/// The items as the slow paths and the intruders see them.
+/// The items as the slow paths and the visitors see them.
 struct Stack<T> {
     /// `capacity` places, the first `len` of them items; dangling while `capacity` is 0.
     items: *mut MaybeUninit<T>,
@@ -728,6 +728,14 @@ impl<T> Drop for Loot<T> {
 #[cfg(all(test, not(pool_loom)))]
 mod tests {
     use super::*;
+
+    /// `cargo xtask asm` knows the gate in the machine code by the places of its flags, counted from the cache's.
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn a_cache_begins_with_its_gate() {
+        let gate = mem::offset_of!(LocalCache<Vec<u8>>, gate);
+        assert_eq!(gate, 0, "see xtask/src/assembly/gate.rs");
+    }
 
     /// A cache with room for this many items, and as many of them as there is room for.
     fn filled(capacity: usize) -> LocalCache<usize> {

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   module      what it is                                     who may touch it
-//!   cache       a stack of items of one thread                 the owner inside the gate, or an intruder
+//!   cache       a stack of items of one thread                 the owner inside the gate, or a visitor
 //!   shard       two chains of rings, primary and victim        the claim holder; thieves at the tails
 //!   shards      the shards in use and the occupancy words      anybody, by atomics
 //!   table       buckets of caches and of shards                anybody; only grows
@@ -25,73 +25,34 @@
 //!
 //! # The gate of a thread cache
 //!
-//! ```text
-//!   owner                                        intruder (sweep)
-//!   O1  pinned := true          relaxed          I1  revoked: 0 → me       compare-exchange, acquire
-//!   O2  light barrier                            I2  heavy barrier
-//!   O3  read revoked            acquire          I3  read pinned           acquire
-//!   O4  if 0: use the items                      I4  if false: use the items
-//!   O5  pinned := false         release          I5  revoked := 0          release
-//! ```
+//! Each cache stands behind a gate of `pool-gate`, whose design page has the handshake, the barrier and the proof. The thread is
+//! the gate's owner, and rotations and clearings are its visitors: a sweep revokes the caches that hold something, issues
+//! one heavy barrier, and visits those whose owners are out.
 //!
-//! **P1. Owner and intruder never use the items at the same time, and each sees what the other did before.**
+//! **P0. A cache has one owner**: the thread whose number leads to its place in the table. Numbers are leased by an exchange
+//! (acquire) and given back (release), so a thread that inherits a number has seen all that its predecessor did.
 //!
-//! What the heavy barrier gives, thread by thread of the owners:
+//! **P1. Owner and visitor never use the items at the same time, and each sees what the other did before.** The gate's G1,
+//! and G2 between visitors.
 //!
-//! * *Running meanwhile.* `membarrier(2)`: "upon return from the system call, the calling thread has a guarantee that
-//!   all its running thread siblings have passed through a state where all memory accesses to user-space addresses match
-//!   program order between entry to and return from the system call". That state is a full fence, executed by an
-//!   interrupt between two instructions of the owner.
-//! * *Not running all the while.* The kernel sends such a thread nothing. It was switched out before and will be switched in
-//!   after, and both switches contain a full fence that is ordered against the call's own look at who runs: what the
-//!   thread did before is visible to the caller when the call returns, and what it does after comes after the call's
-//!   entry. A thread that was not yet created is the same: its first instruction follows a switch.
-//! * *Switched in or out meanwhile.* One of the two, by which the kernel found it.
-//!
-//! So for each pass of the owner through O1 to O3 there is one point F in the owner's program order with the strength of
-//! a full fence there, and I1 is before F before I3: I1 is before the call's entry and I3 after its return, and the
-//! full fences around the call in `heavy` keep both there. F falls before O3 or after it.
-//!
-//! * F before O3: then O3 comes after I1 and reads `me`, or what was written later: the 0 of an I5, or a later intruder's
-//!   name, for which the owner stays out as well. If it reads the 0 of an I5, the acquire of O3 and the release of I5
-//!   order I4 before O4.
-//! * F after O3: O1 is before O3 in program order (the light barrier keeps the compiler from exchanging them, and F
-//!   is a full fence for the processor), so O1 is visible to I3. I3 reads `true` and the intruder stays out, or
-//!   reads the `false` of the matching O5 or a later one, and then release and acquire order O4 before I4. A later
-//!   pass of the owner has F before its O3, which is the first case.
-//!
-//! In the language's terms F is a signal handler that runs `fence(SeqCst)` on the owner's thread: the light barrier is a
-//! `compiler_fence(SeqCst)`, which is defined by what it orders against a handler on its own thread. With the
-//! handler's fence and the caller's, both cases are those of two sequentially consistent fences. (The C++ paper P1202
-//! defines such a pair of fences, and this system call as their implementation.)
-//!
-//! *Windows.* `FlushProcessWriteBuffers` is documented to flush "the write queue of each processor that is running a thread
-//! of the current process" by interrupting it, and to make its writes visible to the others. That is the second case for
-//! running owners in words. Three things are not in the documentation, and relied on: that the interrupt orders the reads
-//! behind it, too (on x86-64 they keep their order anyway; on aarch64 its handling has to contain a full fence); that a
-//! switch of threads contains one; and that the call is ordered with the switches.
-//!
-//! A compiler cannot move O3 before O1 (a compiler fence of sequentially consistent strength stands between
-//! them), nor the uses of the items out of the gate (O3 is an acquire, O5 a release). `cargo xtask asm` checks on
-//! the machine code that the light side is plain and has O1 before O3, and `cargo xtask litmus` tries the pair on the
-//! machine itself.
-//!
-//! Two intruders exclude each other by the compare-exchange of I1: the second finds the cache taken and leaves it
-//! to the first.
-//!
-//! **P2. Between O1 and O5 nothing is called.** Only loads, stores and moves of items. So an owner that is not
+//! **P2. Between going in and out nothing is called.** Only loads, stores and moves of items. So an owner that is not
 //! stopped is out again after as many moves as the call needs, and re-entering the gate from inside is impossible. A take
 //! and a put move one item. An overflow or a refill moves half of the cache, and growth moves all of it, at most 4,096
 //! items; large ones then take microseconds.
 //!
-//! **P3. An intruder gives up.** It looks at `pinned` a bounded number of times. An owner that was stopped inside, or
-//! lost in a fork, keeps its items; the intruder restores `revoked` and has touched nothing.
+//! **P3. A visitor gives up.** It looks a bounded number of times. An owner that was stopped inside, or
+//! lost in a fork, keeps its items; the visitor opens the gate again and has touched nothing.
 //!
-//! **P4. No cache without a barrier.** Whether the heavy barrier works is decided once, before the first cache holds
-//! an item. If the system refuses one later, the sweep restores what it revoked and touches nothing.
+//! **P4. No cache without a barrier.** A cache gets room for items only while the barrier works, so nothing lies where
+//! nobody could take it back. While the process is not registered yet, takes and puts go to the shards.
 //!
-//! Where the barrier is two full fences (loom, Miri), P1 is the textbook store-buffering pair: of O3 and I3 at
-//! least one reads the other side's write.
+//! **P5. A barrier that is refused later** (a sandbox has begun). If it is refused for good, the sweep that finds out, and
+//! each one after it, gives the caches up (the gate's G4). Each owner finds its cache shut at its next operation, moves
+//! what it holds to the shards, frees the room, and goes without from then on. The thread that sweeps does so with its own.
+//! What a thread that is gone left behind goes the same way: a sweep leases the thread's number, whose owner it thereby
+//! is, and gives it back after; or a new thread inherits the number and finds the cache given up. What is left is in
+//! the caches of living threads that never come by again. Items that lay parked count as used once more by that.
+//! If it is refused for lack of memory, the gates are opened again and the items wait for the next turn.
 //!
 //! # The stack and its floor
 //!
@@ -117,10 +78,6 @@
 //! number is a pool's for as long as it lives, so the pool that is asked now is the one the address came from, and its
 //! table, which frees nothing before it is dropped, still holds the cache. The thread forgets the pair before it gives
 //! its place back, so the cache is nobody else's.
-//!
-//! **K5. A cache has one owner.** That is the thread that has leased the number of the cache's place. A number is leased by an
-//! acquire that pairs with the release of the last holder, so an heir sees all that its predecessor did, also to what only
-//! owners touch: the grant of takes and the pace of looks at the clock (`pace.rs`).
 //!
 //! The room begins with 64 places and doubles when a thread has taken all that it had and its shard has more for
 //! it: a thread that only puts, or that uses one item at a time, stays small.
@@ -171,6 +128,9 @@
 //! the process is copied, so a child finds it free and the state whole; the only things that are left half-done are the
 //! lost thread's own, which nobody touches any more.
 //!
+//! **T2a. What pools do takes no lock.** They wake the thread through a value of `atomic-value`. What is made once is made by
+//! a race that anyone can win: a finished value is put in place by a compare-exchange, and the others throw theirs away.
+//!
 //! **T3. The thread waits for nobody who may wait for it.** A claim given back on the thread, or a round asked for on it,
 //! does not wait. A slow operation that finds the thread lost tries the lock and never waits.
 //!
@@ -203,18 +163,12 @@
 //!
 //! | where | access | ordering | pairs with | if it were weaker |
 //! |--|--|--|--|--|
-//! | `LocalCache::enter` | store `pinned` | relaxed, then light barrier | `drained` | P1, by the barrier |
-//! | `LocalCache::enter` | load `revoked` | acquire | `Sweep::restore` | the owner could miss the intruder's changes |
-//! | `LocalCache::leave` | store `pinned` | release | `drained` | the intruder could miss the owner's changes |
-//! | `Sweep::revoke` | exchange `revoked` | acquire | `Sweep::restore` | a sweep could miss an earlier sweep's changes |
-//! | `Sweep::restore` | store `revoked` | release | `enter`, `revoke` | as above |
-//! | `drained` | load `pinned` | acquire | `leave` | as above |
 //! | `Shard::try_claim` | swap | acquire | `Claim::drop` | two producers' writes would be unordered |
 //! | `Claim::drop` | store | release | `try_claim` | as above |
 //! | `Shards::mark`, `unmark` | fence | sequentially consistent | each other | an item could stay unseen by thieves |
 //! | `Table::get` | load | acquire | `get_or_make` | an entry could be seen before it is made |
 //! | `Table::get_or_make` | exchange | release | `get` | as above |
-//! | `Numbers::lease` | exchange | acquire | `release` | an heir could miss the last owner's changes |
+//! | `Numbers::lease`, `lease_one` | exchange, or | acquire | `release` | an heir could miss the last owner's changes |
 //! | `Numbers::release` | and | release | `lease` | as above |
 //! | `reaper::state` | flags | relaxed | | each is read again under a lock, or followed by a wake-up |
 //!

@@ -25,7 +25,6 @@ mod presets;
 #[cfg(not(pool_loom))]
 pub mod pressure;
 #[cfg(test)]
-#[path = "../tests/common/ready.rs"]
 mod ready;
 #[cfg(not(pool_loom))]
 mod reaper;

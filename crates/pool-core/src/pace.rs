@@ -38,7 +38,7 @@ pub(crate) struct Pace {
 }
 
 // SAFETY: an entry of a pool's table has one owner at a time, and only the owner calls the methods. Ownership passes from a
-// thread to its heir by the release and acquire of the thread's number (K5).
+// thread to its heir by the release and acquire of the thread's number (P0).
 unsafe impl Sync for Pace {}
 
 /// A reading of a pool's clock, and what goes with it, in milliseconds that wrap where a word does.

@@ -164,7 +164,7 @@ fn stopped_at(number: usize, allocation: usize) {
 /// The same without a trap, at many moments.
 #[test]
 fn a_fork_beside_a_first_use() {
-    if let Some(wait) = std::env::var(CASE).ok() {
+    if let Ok(wait) = std::env::var(CASE) {
         let wait = Duration::from_micros(wait.parse().unwrap());
         let go = Arc::new(Barrier::new(2));
         let theirs = go.clone();
@@ -212,7 +212,7 @@ fn a_fork_beside_a_registration() {
 /// The lock of the reaper's state, at its very first use.
 #[test]
 fn a_fork_beside_the_first_reaper() {
-    if let Some(wait) = std::env::var(CASE).ok() {
+    if let Ok(wait) = std::env::var(CASE) {
         let wait = Duration::from_micros(wait.parse().unwrap());
         let go = Arc::new(Barrier::new(2));
         let theirs = go.clone();

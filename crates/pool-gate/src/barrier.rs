@@ -8,8 +8,6 @@
 
 use core::fmt;
 
-use crate::sync::{Ordering, fence};
-
 #[cfg(all(target_os = "linux", not(any(miri, pool_loom))))]
 use crate::linux as system;
 #[cfg(all(windows, not(any(miri, pool_loom))))]
@@ -90,13 +88,7 @@ impl Asymmetric {
     /// When the system refuses, for example because a sandbox has begun since [`get`](Self::get). Then nothing is
     /// ordered. A refusal [for good](Refused::is_for_good) is remembered: `get` returns `None` from then on.
     pub fn heavy(self) -> Result<(), Refused> {
-        // ORDERING: SeqCst, pairs with the barrier in `light`; it keeps the compiler, and this processor, from moving our
-        // own accesses across the call.
-        fence(Ordering::SeqCst);
-        let done = system::interrupt_all();
-        // ORDERING: SeqCst, for what follows the call; pairs with `light`, too.
-        fence(Ordering::SeqCst);
-        done
+        system::heavy()
     }
 }
 
@@ -120,12 +112,10 @@ pub(crate) fn light() {
 /// # Examples
 ///
 /// ```
-/// fn main() {
-///     if pool_gate::register().is_none() {
-///         eprintln!("no asymmetric barrier here: {:?}", pool_gate::status());
-///     }
-///     // … start threads.
+/// if pool_gate::register().is_none() {
+///     eprintln!("no asymmetric barrier here: {:?}", pool_gate::status());
 /// }
+/// // … start threads.
 /// ```
 pub fn register() -> Option<Asymmetric> {
     system::register().then_some(Asymmetric(()))
@@ -199,12 +189,13 @@ mod fences {
 
     #[inline(always)]
     pub(super) fn light() {
-        // ORDERING: SeqCst, pairs with the fences in `heavy`: of the two reads, at least one sees the other side's write.
+        // ORDERING: SeqCst, pairs with the fence in `heavy`: of the two reads, at least one sees the other side's write.
         fence(Ordering::SeqCst);
     }
 
-    /// The fence before it has done it.
-    pub(super) fn interrupt_all() -> Result<(), Refused> {
+    pub(super) fn heavy() -> Result<(), Refused> {
+        // ORDERING: SeqCst, pairs with the fence in `light`.
+        fence(Ordering::SeqCst);
         Ok(())
     }
 }
@@ -235,7 +226,7 @@ mod nothing {
         compiler_fence(Ordering::SeqCst);
     }
 
-    pub(super) fn interrupt_all() -> Result<(), Refused> {
+    pub(super) fn heavy() -> Result<(), Refused> {
         Err(Refused { for_good: true })
     }
 }

@@ -19,7 +19,7 @@ use core::ptr;
 use std::io;
 
 use crate::barrier::{Refused, Status};
-use crate::sync::{AtomicU32, Ordering, compiler_fence};
+use crate::sync::{AtomicU32, Ordering, compiler_fence, fence};
 
 const UNKNOWN: u32 = 0;
 const WORKS: u32 = 1;
@@ -121,7 +121,7 @@ fn decide(seen: u32, found: u32) -> u32 {
 fn own_start() -> u32 {
     // SAFETY: has no requirements.
     let process = unsafe { libc::getpid() };
-    STARTING + process.cast_unsigned()
+    STARTING + process as u32
 }
 
 /// Whether the kernel has the barrier and can be trusted: it names the command, and refuses one that does not exist. A
@@ -142,8 +142,18 @@ fn registered_here() -> u32 {
     }
 }
 
+pub(crate) fn heavy() -> Result<(), Refused> {
+    // ORDERING: SeqCst, pairs with the compiler fence in `light`; it keeps the compiler, and this processor, from moving our
+    // own accesses across the call.
+    fence(Ordering::SeqCst);
+    let done = interrupt_all();
+    // ORDERING: SeqCst, for what follows the call; pairs with `light`, too.
+    fence(Ordering::SeqCst);
+    done
+}
+
 /// Makes every running thread of the process execute a full fence.
-pub(crate) fn interrupt_all() -> Result<(), Refused> {
+fn interrupt_all() -> Result<(), Refused> {
     let issue = || membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
     let issued = issue().or_else(|error| {
         if error != libc::EPERM {
@@ -184,6 +194,13 @@ fn membarrier(command: c_int) -> Result<c_int, c_int> {
 /// become true again, not every C library has it, and a weak reference to it takes an unstable feature or a look-up
 /// under the loader's lock.)
 fn is_only_thread() -> bool {
+    // Any other thread than the first has that one beside it. The look costs some 20 microseconds.
+    // SAFETY: has no requirements.
+    let process = unsafe { libc::getpid() };
+    // SAFETY: has no requirements.
+    if unsafe { libc::gettid() } != process {
+        return false;
+    }
     let mut found = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: the path is a C string, and there is room for the answer.
     let answer = unsafe { libc::stat(c"/proc/self/task".as_ptr(), found.as_mut_ptr()) };
@@ -224,8 +241,12 @@ fn start_detached() -> bool {
     let detached = unsafe {
         libc::pthread_attr_setdetachstate(attributes.as_mut_ptr(), libc::PTHREAD_CREATE_DETACHED)
     };
+    // What it calls needs no more than a page of its stack, and a guard page costs two system calls' time.
+    // SAFETY: the attributes have been made.
+    let unguarded = unsafe { libc::pthread_attr_setguardsize(attributes.as_mut_ptr(), 0) };
     // SAFETY: the attributes have been made, there is room for the answer, and the function takes a null pointer.
     let started = detached == 0
+        && unguarded == 0
         && unsafe {
             libc::pthread_create(
                 thread.as_mut_ptr(),

@@ -1,7 +1,7 @@
 //! `FlushProcessWriteBuffers`: always there, and nobody registers.
 
 use crate::barrier::{Refused, Status};
-use crate::sync::{Ordering, compiler_fence};
+use crate::sync::{Ordering, compiler_fence, fence};
 
 // Safe to call: the signature is as the system documents it: no arguments, no result, and it may be called at any time.
 #[link(name = "kernel32")]
@@ -30,7 +30,12 @@ pub(crate) fn light() {
     compiler_fence(Ordering::SeqCst);
 }
 
-pub(crate) fn interrupt_all() -> Result<(), Refused> {
+pub(crate) fn heavy() -> Result<(), Refused> {
+    // ORDERING: SeqCst, pairs with the compiler fence in `light`; it keeps the compiler, and this processor, from moving our
+    // own accesses across the call.
+    fence(Ordering::SeqCst);
     FlushProcessWriteBuffers();
+    // ORDERING: SeqCst, for what follows the call; pairs with `light`, too.
+    fence(Ordering::SeqCst);
     Ok(())
 }

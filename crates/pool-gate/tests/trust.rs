@@ -176,19 +176,22 @@ fn the_helper_takes_no_signals() {
     }
     in_child(|| {
         let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: there is room for a set, which the first call makes; the last is given no place for an answer.
-        unsafe {
-            libc::sigemptyset(signals.as_mut_ptr());
-            libc::sigaddset(signals.as_mut_ptr(), libc::SIGTERM);
-            libc::pthread_sigmask(libc::SIG_BLOCK, signals.as_ptr(), std::ptr::null_mut());
-        }
+        // SAFETY: there is room for a set.
+        unsafe { libc::sigemptyset(signals.as_mut_ptr()) };
+        // SAFETY: the set was made above.
+        unsafe { libc::sigaddset(signals.as_mut_ptr(), libc::SIGTERM) };
+        let (set, nowhere) = (signals.as_ptr(), std::ptr::null_mut());
+        // SAFETY: the set was made above, and the call takes a null pointer.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set, nowhere) };
         let end = Arc::new(Barrier::new(2));
         let theirs = end.clone();
         let other = thread::spawn(move || theirs.wait());
         assert_eq!(Asymmetric::get(), None);
         // The helper is at work for some milliseconds. SIGTERM would end the process.
         // SAFETY: has no requirements.
-        unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
+        let own = unsafe { libc::getpid() };
+        // SAFETY: has no requirements.
+        unsafe { libc::kill(own, libc::SIGTERM) };
         let mut got = 0;
         // SAFETY: the set was made above, and there is room for the answer.
         unsafe { libc::sigwait(signals.as_ptr(), &mut got) };

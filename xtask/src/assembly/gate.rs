@@ -1,4 +1,4 @@
-//! Follows the machine code of an owner through the gate of its thread cache (pool-core's design page, P1): it writes
+//! Follows the machine code of an owner through the gate of its thread cache (pool-gate's design page, G1): it writes
 //! that it is inside, and only then looks whether the cache is revoked. The processor is made to keep that order by the
 //! other side; the compiler is asked to by a compiler fence, and here is where one sees that it did.
 //!
@@ -10,9 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::machine::{Access, Sum, ZERO, is_made_of};
 use super::{Function, Place};
 
-/// Where in a `LocalCache` the two flags lie, in bytes, on 64 bits. A unit test of pool-core knows these numbers, too.
+/// Where in a `Gate`, with which a `LocalCache` begins, the two flags lie, in bytes, on 64 bits. Unit tests of both crates
+/// know these numbers, too.
 const PINNED: i64 = 0;
-const REVOKED: i64 = 16;
+const REVOKED: i64 = 8;
 
 /// No part of a cache that matters lies farther from another than this.
 const FAR: i64 = 256;
@@ -274,7 +275,7 @@ mod tests {
         let use_it = "movq 24(%rax), %rdx; movb $0, (%rax); retq";
         assert_eq!(
             passes(&format!(
-                "movb $1, (%rax); movq 16(%rax), %rcx; testq %rcx, %rcx; jne .L1; {use_it}; .L1:; \
+                "movb $1, (%rax); movq 8(%rax), %rcx; testq %rcx, %rcx; jne .L1; {use_it}; .L1:; \
                  movb $0, (%rax); retq"
             )),
             1
@@ -282,21 +283,21 @@ mod tests {
         // The comparison with memory, another store in between, and the address in two registers.
         assert_eq!(
             passes(&format!(
-                "movb $1, (%rax); movq %rdx, (%rsp); cmpq $0, 16(%rax); {use_it}"
+                "movb $1, (%rax); movq %rdx, (%rsp); cmpq $0, 8(%rax); {use_it}"
             )),
             1
         );
         assert_eq!(
             passes(
-                "movb $1, (%rsi,%rax); cmpq $0, 16(%rsi,%rax); movb $0, (%rsi,%rax); \
-                 movq 16(%rax), %rcx; retq"
+                "movb $1, (%rsi,%rax); cmpq $0, 8(%rsi,%rax); movb $0, (%rsi,%rax); \
+                 movq 8(%rax), %rcx; retq"
             ),
             1
         );
         // The same address under other names.
         assert_eq!(
             passes(
-                "movl $1, %ecx; leaq 16(%rax), %rdx; movq %rax, %rbx; movb %cl, (%rax); \
+                "movl $1, %ecx; leaq 8(%rax), %rdx; movq %rax, %rbx; movb %cl, (%rax); \
                  movq (%rdx), %rdx; xorl %edx, %edx; movb %dl, (%rbx); retq"
             ),
             1
@@ -304,44 +305,44 @@ mod tests {
         // One pass after the other, and what is no cache at all.
         assert_eq!(
             passes(
-                "movb $1, (%rax); cmpq $0, 16(%rax); movb $0, (%rax); movq 16(%rdi), %rcx; callq x; \
-                 movb $1, (%rax); cmpq $0, 16(%rax); movb $0, (%rax); retq"
+                "movb $1, (%rax); cmpq $0, 8(%rax); movb $0, (%rax); movq 8(%rdi), %rcx; callq x; \
+                 movb $1, (%rax); cmpq $0, 8(%rax); movb $0, (%rax); retq"
             ),
             2
         );
-        assert_eq!(passes("movq 16(%rax), %rcx; movb $1, 8(%rax); retq"), 0);
+        assert_eq!(passes("movq 8(%rax), %rcx; movb $1, 16(%rax); retq"), 0);
     }
 
     #[test]
     fn the_wrong_order_fails() {
         fails(
-            "movq 16(%rax), %rcx; movb $1, (%rax); testq %rcx, %rcx; jne .L1; movq 24(%rax), %rdx; .L1:; \
+            "movq 8(%rax), %rcx; movb $1, (%rax); testq %rcx, %rcx; jne .L1; movq 24(%rax), %rdx; .L1:; \
              movb $0, (%rax); retq",
             "pins the cache after looking at `revoked`: movb",
         );
         fails(
-            "leaq 16(%rax), %rdx; movq (%rdx), %rcx; movb $1, (%rax); movb $0, (%rax); retq",
+            "leaq 8(%rax), %rdx; movq (%rdx), %rcx; movb $1, (%rax); movb $0, (%rax); retq",
             "pins the cache after looking",
         );
         // On one way of two.
         fails(
-            "testq %rbx, %rbx; je .L1; movq 16(%rax), %rcx; .L1:; movb $1, (%rax); movq 16(%rax), %rcx; \
+            "testq %rbx, %rbx; je .L1; movq 8(%rax), %rcx; .L1:; movb $1, (%rax); movq 8(%rax), %rcx; \
              movb $0, (%rax); retq",
             "pins the cache after looking",
         );
         fails(
-            "movq 16(%rax), %rcx; movq 24(%rax), %rdx; movb $0, (%rax); retq",
+            "movq 8(%rax), %rcx; movq 24(%rax), %rdx; movb $0, (%rax); retq",
             "unpins what it has not pinned",
         );
         fails(
-            "movb $1, (%rax); movq 24(%rax), %rdx; movq 16(%rax), %rcx; movb $0, (%rax); retq",
+            "movb $1, (%rax); movq 24(%rax), %rdx; movq 8(%rax), %rcx; movb $0, (%rax); retq",
             "between pinning it and looking at `revoked`: movq\t24"
                 .replace('\t', " ")
                 .as_str(),
         );
         // A look at another cache is none.
         fails(
-            "movb $1, (%rax); movq 16(%rbx), %rcx; movb $0, (%rax); retq",
+            "movb $1, (%rax); movq 8(%rbx), %rcx; movb $0, (%rax); retq",
             "between pinning it and looking",
         );
     }
@@ -349,19 +350,19 @@ mod tests {
     #[test]
     fn what_leaves_the_gate_open_fails() {
         fails(
-            "movb $1, (%rax); cmpq $0, 16(%rax); retq",
+            "movb $1, (%rax); cmpq $0, 8(%rax); retq",
             "returns inside the gate",
         );
         fails(
-            "movb $1, (%rbx); cmpq $0, 16(%rbx); callq x; movb $0, (%rbx); retq",
+            "movb $1, (%rbx); cmpq $0, 8(%rbx); callq x; movb $0, (%rbx); retq",
             "calls something inside the gate: callq x",
         );
         fails(
-            "movb $1, (%rax); cmpq $0, 16(%rax); jmp other",
+            "movb $1, (%rax); cmpq $0, 8(%rax); jmp other",
             "calls something inside the gate: jmp other",
         );
         fails(
-            "movb $1, (%rax); cmpq $0, 16(%rax); xchgq %rax, %rbx; movb $0, (%rax); retq",
+            "movb $1, (%rax); cmpq $0, 8(%rax); xchgq %rax, %rbx; movb $0, (%rax); retq",
             "no register holds the pinned cache",
         );
     }
@@ -372,7 +373,7 @@ mod tests {
         assert_eq!(
             passes(
                 "xorl %ecx, %ecx; movq %rax, %rdx; .L1:; movq $0, (%rdx); addq $8, %rdx; addq $1, %rcx; \
-                 cmpq $3, %rcx; jne .L1; movb $1, (%rax); cmpq $0, 16(%rax); movb $0, (%rax); retq"
+                 cmpq $3, %rcx; jne .L1; movb $1, (%rax); cmpq $0, 8(%rax); movb $0, (%rax); retq"
             ),
             1
         );
@@ -381,10 +382,10 @@ mod tests {
     #[test]
     fn aarch64_is_followed() {
         let arm = |code: &str| followed(Machine::Arm, code);
-        let good = "mov w9, #1; strb w9, [x8]; add x10, x8, #16; ldar x10, [x10]; cbnz x10, .L1; \
+        let good = "mov w9, #1; strb w9, [x8]; add x10, x8, #8; ldar x10, [x10]; cbnz x10, .L1; \
              ldr x11, [x8, #24]; .L1:; stlrb wzr, [x8]; ret";
         assert_eq!(arm(good), (1, vec![]));
-        let bad = "mov w9, #1; add x10, x8, #16; ldar x10, [x10]; strb w9, [x8]; cbnz x10, .L1; \
+        let bad = "mov w9, #1; add x10, x8, #8; ldar x10, [x10]; strb w9, [x8]; cbnz x10, .L1; \
              ldr x11, [x8, #24]; .L1:; stlrb wzr, [x8]; ret";
         let (_, faults) = arm(bad);
         assert_eq!(

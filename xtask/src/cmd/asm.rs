@@ -76,7 +76,7 @@ pub(super) fn steps() -> Vec<Step> {
         }
         Step::check(name, move |job| check(job, machine, target, folder)).on_failure(format!(
             "read the function in target/xtask/{folder}; a slow path that is inlined belongs into a #[cold] function, and the \
-             gate is `LocalCache::enter` with `barrier::light` in it"
+             gate is `Gate::enter` of pool-gate with `barrier::light` in it"
         ))
     };
     TARGETS.iter().map(step).collect()
@@ -122,7 +122,7 @@ fn check(
         ))
     } else {
         Err(format!(
-            "the hot path synchronises, or does not keep the order of the gate (P1 on pool-core's design page)\n{}",
+            "the hot path synchronises, or does not keep the order of the gate (G1 on pool-gate's design page)\n{}",
             faults.join("\n")
         ))
     }

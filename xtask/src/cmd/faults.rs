@@ -29,10 +29,25 @@ pub(super) const COMMAND: Command = Command {
 
 /// What is injected, into which crate, and the test programs that do it.
 const FAULTS: &[(&str, &str, &[&str])] = &[
-    ("threads lost in a fork", "pool-core", &["fork"]),
+    (
+        "threads lost in a fork",
+        "pool-core",
+        &["fork", "first_use"],
+    ),
     ("threads lost in a fork", "pool-chain", &["fork"]),
     ("threads lost in a fork", "atomic-value", &["fork"]),
     ("threads stopped", "pool-core", &["stopped"]),
+    ("a system that refuses or lies", "pool-gate", &["trust"]),
+    (
+        "a system that refuses or lies",
+        "pool-core",
+        &["refused", "refused_late"],
+    ),
+    (
+        "allocators that use a pool",
+        "pool-core",
+        &["alloc_reenter", "alloc_pool8k"],
+    ),
     ("threads that come and go", "pool-core", &["threads"]),
     ("threads that come and go", "atomic-value", &["threads"]),
     ("no memory", "pool-core", &["memory", "no_memory"]),

@@ -67,11 +67,13 @@ const LARGER: &[(&str, &str, &[&str])] = &[
     ),
     ("pool-core", "--test stress", &["turning_by_themselves"]),
     ("atomic-value", "--test threads", &[]),
+    ("pool-gate", "--test gate", &[]),
 ];
 
 /// Every test of a crate once, on this architecture, in the deep run. Which of them cannot run here they say themselves;
 /// what is left out takes minutes.
 const WHOLE: &[(&str, &[&str])] = &[
+    ("pool-gate", &[]),
     ("pool-dequeue", &[]),
     ("pool-chain", &[]),
     ("pool-core", &[]),

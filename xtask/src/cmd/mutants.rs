@@ -69,6 +69,12 @@ const fn group(
 
 const GROUPS: &[Group] = &[
     group(
+        "pool-gate",
+        "",
+        &["barrier.rs", "linux.rs", "gate.rs", "sweep.rs"],
+        &["gate", "trust"],
+    ),
+    group(
         "pool-dequeue",
         "",
         &["index.rs", "error.rs", "inline.rs", "raw.rs"],
@@ -233,8 +239,7 @@ const EXCERPTS: &[Excerpt] = &[
     excerpt(
         "pool-core",
         "cache.rs",
-        // Books, places, and what is done while the cache is held. Not the gate: `enter`, `leave`, `revoke`, `restore`,
-        // `drained`.
+        // Books, places, and what is done while the cache is held. Not the gate's own steps.
         &[
             "left",
             "spent",
@@ -258,8 +263,10 @@ const EXCERPTS: &[Excerpt] = &[
             "LocalCache::widen",
             "LocalCache::spill",
             "LocalCache::fill",
+            "LocalCache::visit",
+            "LocalCache::strip",
             "Stack::remove_lowest",
-            "Sweep::visit",
+            "Stack::take_out",
             "Loot::next",
         ],
     ),

@@ -38,6 +38,13 @@ struct Suite {
 
 const SUITES: &[Suite] = &[
     Suite {
+        krate: "pool-gate",
+        programs: &["gate"],
+        only: &[],
+        leaks: &[],
+        waits: &[],
+    },
+    Suite {
         krate: "pool-dequeue",
         programs: &["go_pool_test", "ladder", "pairs", "panics"],
         only: &[],

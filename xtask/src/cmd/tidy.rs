@@ -20,8 +20,9 @@ pub(super) const COMMAND: Command = Command {
     details: "Every module opens with `//!`. The atomics facade is the same file in every crate, and only it names\n\
         core::sync::atomic or loom. Every atomic access outside tests has its `// ORDERING:` argument, which pairs\n\
         with functions that exist, every `unsafe impl` and `unsafe fn` its safety text. SeqCst is for fences only.\n\
-        A crate with a protocol of its own has a loom canary. Nothing is left unfinished, and no path of one machine\n\
-        is in the repository.",
+        A crate with a protocol of its own has a loom canary. Nothing is initialised under a lock: a forked child, an\n\
+        allocator or a stopped thread's neighbours would hang on it. Nothing is left unfinished, and no path of one\n\
+        machine is in the repository.",
     flags: &[],
     passes_on: false,
     run,
@@ -172,7 +173,7 @@ type Rule = fn(&[File]) -> Vec<String>;
 
 /// All rules.
 fn check(files: &[File]) -> Vec<String> {
-    let rules: [Rule; 13] = [
+    let rules: [Rule; 14] = [
         headers,
         facade_copies,
         facade_only,
@@ -186,6 +187,7 @@ fn check(files: &[File]) -> Vec<String> {
         manifests,
         named_tests,
         callers_orderings,
+        blocking_initialisation,
     ];
     rules.iter().flat_map(|rule| rule(files)).collect()
 }
@@ -345,6 +347,40 @@ fn sequential_consistency(files: &[File]) -> Vec<String> {
                 complaints.push(file.complain(
                     at,
                     "SeqCst is for `fence(SeqCst)` only: loom and Miri see nothing else right",
+                ));
+            }
+        }
+    }
+    complaints
+}
+
+/// What makes a value at its first use and has others wait for that.
+const BLOCKING: &[&str] = &[
+    "OnceLock",
+    "LazyLock",
+    "sync::Once",
+    "Once::new",
+    "call_once",
+    "once_cell",
+    "lazy_static::",
+    "num_cpus",
+    "crossbeam_epoch::pin",
+    "crossbeam_epoch::default_collector",
+];
+
+/// Nobody waits for another's first use: not the child of a fork, which has lost the other thread, not an allocator that is
+/// called by the first use itself, not the neighbours of a stopped thread. The facade's `lazy_static!` is the model
+/// checker's alone, and not meant.
+fn blocking_initialisation(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in files {
+        for (at, line) in file.product_lines() {
+            if let Some(word) = BLOCKING.iter().find(|word| line.code.contains(**word)) {
+                complaints.push(file.complain(
+                    at,
+                    &format!(
+                        "`{word}` has others wait for the first: make it a race that anyone can win"
+                    ),
                 ));
             }
         }
@@ -635,6 +671,35 @@ mod tests {
         assert_eq!(says(headers, LIB, "// Why this is here.\n"), 1);
         assert_eq!(says(headers, LIB, ""), 1);
         assert_eq!(says(headers, "x.toml", ""), 0);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_first_use() {
+        let product = |text| says(blocking_initialisation, LIB, text);
+        assert_eq!(product("static X: OnceLock<u8> = OnceLock::new();"), 1);
+        assert_eq!(product("static X: std::sync::Once = Once::new();"), 1);
+        assert_eq!(product("static X: LazyLock<u8> = LazyLock::new(f);"), 1);
+        assert_eq!(product("fn f() { crossbeam_epoch::pin(); }"), 1);
+        assert_eq!(
+            product("static X: Raced<u8> = Raced::new();\n// A OnceLock waits.\n"),
+            0
+        );
+        assert_eq!(
+            product("crate::sync::lazy_static! { static ref X: u8 = 1; }"),
+            0
+        );
+        assert_eq!(
+            product("#[cfg(test)]\nmod tests { static X: OnceLock<u8> = f(); }"),
+            0
+        );
+        assert_eq!(
+            says(
+                blocking_initialisation,
+                TEST,
+                "static X: OnceLock<u8> = f();"
+            ),
+            0
+        );
     }
 
     #[test]

@@ -152,26 +152,49 @@ pub(crate) const BUGS: &[Bug] = &[
     },
     Bug {
         name: "light barrier missing",
-        krate: "pool-core",
-        file: "src/cache.rs",
+        krate: "pool-gate",
+        file: "src/gate.rs",
         good: "        barrier::light();
 ",
         bad: "        let _ = barrier::light;
 ",
         checks: &[
-            loom("take_against_rotate").says("data race"),
-            loom("put_against_rotate").says("data race"),
+            loom("enter_against_visit").says("data race"),
+            miri("gate", "many_owners_and_visitors").says("undefined behaviour"),
         ],
     },
     Bug {
         name: "heavy barrier missing",
-        krate: "pool-core",
-        file: "src/rotation.rs",
-        good: "let ordered = barrier::heavy();",
-        bad: "let ordered = true;",
+        krate: "pool-gate",
+        file: "src/sweep.rs",
+        good: "        match self.pair.heavy() {",
+        bad: "        match Ok(()) {",
+        checks: &[loom("enter_against_visit").says("data race")],
+    },
+    Bug {
+        name: "a refused barrier taken for a success",
+        krate: "pool-gate",
+        file: "src/linux.rs",
+        good: "            Err(Refused { for_good: true })
+",
+        bad: "            Ok(())
+",
         checks: &[
-            loom("take_against_rotate").says("data race"),
-            loom("put_against_rotate").says("data race"),
+            plain("trust", "a_later_refusal_is_told_and_remembered").says("failed"),
+            plain("trust", "nobody_visits_after_a_refusal").says("failed"),
+        ],
+    },
+    Bug {
+        name: "a gate opened that another sweep holds",
+        krate: "pool-gate",
+        file: "src/sweep.rs",
+        good: "    pub fn restore<T>(&mut self, gate: &Gate<T>) {
+        if self.holds(gate) {",
+        bad: "    pub fn restore<T>(&mut self, gate: &Gate<T>) {
+        {",
+        checks: &[
+            plain("gate", "sweeps_leave_each_others_gates_alone").says("assertion"),
+            loom("giving_up_opens_no_gate_of_anothers").says("data race"),
         ],
     },
     Bug {

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "../../src/ready.rs"]
 mod ready;
 
 use std::panic::{self, AssertUnwindSafe};
