@@ -80,6 +80,12 @@ pub(crate) const fn ahead(a: u32, b: u32) -> i32 {
     ((a.wrapping_sub(b) << unused) as i32) >> unused
 }
 
+/// The index of the next push after so many pushes and pops.
+#[inline(always)]
+pub(crate) const fn head(pushes: u64, pops: u32) -> u32 {
+    (pushes as u32).wrapping_sub(pops)
+}
+
 /// The two counts of the shared word at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts(Word);
@@ -101,8 +107,9 @@ impl Counts {
         self.0
     }
 
+    /// How many values were popped at the head.
     #[inline(always)]
-    const fn pops(self) -> u32 {
+    pub(crate) const fn pops(self) -> u32 {
         (self.0 >> POPS_SHIFT) as u32
     }
 
@@ -115,7 +122,7 @@ impl Counts {
     /// The index of the next push after so many.
     #[inline(always)]
     pub(crate) const fn head(self, pushes: u64) -> u32 {
-        (pushes as u32).wrapping_sub(self.pops())
+        head(pushes, self.pops())
     }
 
     /// How many values there are after so many pushes; below zero if more were claimed than there are.

@@ -29,7 +29,7 @@ use core::ptr;
 use {crate::error::CapacityError, alloc::boxed::Box, core::num::NonZero};
 
 use crate::error::Full;
-use crate::index::{AtomicWord, Counts, MAX_CAPACITY, MAX_CLAIM, UNSUSPICIOUS, ahead};
+use crate::index::{AtomicWord, Counts, MAX_CAPACITY, MAX_CLAIM, UNSUSPICIOUS, ahead, head};
 use crate::pushes::Pushes;
 pub use crate::slot::Slot;
 use crate::sync::{Ordering, UnsafeCell, const_unless_loom, spin_loop};
@@ -105,11 +105,12 @@ struct OwnLine<W>(W);
 struct Pushed {
     /// How many values were ever pushed.
     pushes: Pushes,
-    /// The index of the next push: pushes less pops. Nobody else reads it (I4).
-    head: UnsafeCell<u32>,
+    /// The pops of the shared word, which only the producer changes. So a push need not look at the word,
+    /// whose line thieves pull away. Nobody else reads it (I4).
+    pops: UnsafeCell<u32>,
 }
 
-// SAFETY: `head` is reached by the producer alone, one at a time, each after the one before (I4).
+// SAFETY: `pops` is reached by the producer alone, one at a time, each after the one before (I4).
 unsafe impl Sync for Pushed {}
 impl UnwindSafe for Pushed {}
 impl RefUnwindSafe for Pushed {}
@@ -117,7 +118,7 @@ impl RefUnwindSafe for Pushed {}
 impl Pushed {
     const_unless_loom! {
         const fn new(counts: Counts, pushes: u64) -> Self {
-            Self { pushes: Pushes::new(pushes), head: UnsafeCell::new(counts.head(pushes)) }
+            Self { pushes: Pushes::new(pushes), pops: UnsafeCell::new(counts.pops()) }
         }
     }
 
@@ -128,20 +129,23 @@ impl Pushed {
     /// The caller is the producer.
     #[inline(always)]
     unsafe fn head(&self) -> usize {
-        self.head.with(|head| {
+        let pops = self.pops.with(|pops| {
             // SAFETY: nobody else is at it (I4, the caller's promise).
-            unsafe { *head as usize }
-        })
+            unsafe { *pops }
+        });
+        head(self.pushes.own(), pops) as usize
     }
 
+    /// Enters the pops that the shared word has by now.
+    ///
     /// # Safety
     ///
     /// The caller is the producer.
     #[inline(always)]
-    unsafe fn set_head(&self, index: usize) {
-        self.head.with_mut(|head| {
+    unsafe fn popped(&self, count: u32) {
+        self.pops.with_mut(|pops| {
             // SAFETY: nobody else is at it (I4, the caller's promise).
-            unsafe { *head = index as u32 }
+            unsafe { *pops = count }
         });
     }
 }
@@ -370,8 +374,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
         }
         // SAFETY: we are the producer (the caller's promise), the slot is the head's, and its flag is false.
         unsafe { slot.fill(value) };
-        // SAFETY: we are the producer, and the slot is filled.
-        unsafe { self.publish(head, 1) };
+        self.pushed.pushes.add(1);
         Ok(())
     }
 
@@ -392,27 +395,25 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
         /// Publishes what was written, also when the iterator panics.
         struct Written<'a, T, S: ?Sized + Slots<T>> {
             ring: &'a Ring<T, S>,
-            head: usize,
             count: usize,
         }
         impl<T, S: ?Sized + Slots<T>> Drop for Written<'_, T, S> {
             fn drop(&mut self) {
                 if self.count != 0 {
-                    // SAFETY: we are the producer, and so many slots from the head are filled.
-                    unsafe { self.ring.publish(self.head, self.count) };
+                    self.ring.pushed.pushes.add(self.count);
                 }
             }
         }
 
+        // SAFETY: we are the producer (the caller's promise).
+        let head = unsafe { self.pushed.head() };
         let mut written = Written {
             ring: self,
-            // SAFETY: we are the producer (the caller's promise).
-            head: unsafe { self.pushed.head() },
             count: 0,
         };
         // More than the capacity would be the slots that we have filled already.
         while written.count < self.capacity() {
-            let slot = self.slot(written.head.wrapping_add(written.count));
+            let slot = self.slot(head.wrapping_add(written.count));
             if slot.is_full() {
                 break;
             }
@@ -423,18 +424,6 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
             written.count += 1;
         }
         written.count
-    }
-
-    /// Moves the head over `count` slots and makes the values in them visible.
-    ///
-    /// # Safety
-    ///
-    /// The caller is the producer, `head` is the head, and the `count` slots from there are filled.
-    #[inline(always)]
-    unsafe fn publish(&self, head: usize, count: usize) {
-        // SAFETY: we are the producer (caller's).
-        unsafe { self.pushed.set_head(head.wrapping_add(count)) };
-        self.pushed.pushes.add(count);
     }
 
     /// Takes the newest value, if there is one. Lock-free: one compare-exchange, retried while consumers
@@ -526,8 +515,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
             unsafe { slot.fill(take(index)) };
         }
         if claimed.count > 1 {
-            // SAFETY: we are the producer of `into`, and have filled these slots.
-            unsafe { into.publish(head, claimed.count - 1) };
+            into.pushed.pushes.add(claimed.count - 1);
         }
         Some(oldest)
     }
@@ -554,20 +542,20 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
                 return None;
             }
             let count = count(len as usize);
+            let then = now.popped(count);
             // ORDERING: Release on success, pairs with the Acquire of `counts_of_others` and `try_claim_tail`: a thief
             // that slept while pops brought the word round sees, at its second look, the pushes between them.
             // Not Acquire: the values are our own. Relaxed on failure: as in `counts`.
             match self.counts.0.compare_exchange_weak(
                 now.pack(),
-                now.popped(count).pack(),
+                then.pack(),
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => {
                     // SAFETY: we are the producer (caller's).
-                    let first = unsafe { self.pushed.head() }.wrapping_sub(count);
-                    // SAFETY: as above.
-                    unsafe { self.pushed.set_head(first) };
+                    unsafe { self.pushed.popped(then.pops()) };
+                    let first = then.head(pushes) as usize;
                     return Some(Claim { first, count });
                 }
                 Err(word) => now = Counts::unpack(word),
