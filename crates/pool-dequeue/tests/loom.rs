@@ -5,7 +5,7 @@
 //!     cargo test -p pool-dequeue --release --features loom --test loom
 //! ```
 //!
-//! With `--cfg pool_index_bits="3"` besides, an index comes back after eight pushes, with `"4"` after sixteen, and
+//! With `--cfg pool_index_bits="4"` besides, a count comes back after sixteen steps, with `"5"` after thirty-two, and
 //! `a_full_turn` meets the pattern known as ABA; `cargo xtask loom` builds the models so, too. Two threads are explored
 //! without a bound (but for that pattern, which takes many steps and two preemptions), three within three preemptions.
 //! Most models are programs, whose outcomes are compared with those of the specification in
@@ -20,7 +20,7 @@ mod sync;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
-use pool_dequeue::{InlineRing, bounded, try_bounded_at};
+use pool_dequeue::{InlineRing, MAX_CAPACITY, bounded, try_bounded_at};
 
 use loom_support::spec::{Op, Program};
 use loom_support::{Bound, check, explore};
@@ -388,11 +388,11 @@ fn batch_push_against_batch_pop() {
 
 /// The pushes after which a narrow index is what it was. With wide ones, which eight pushes do not bring back, the same
 /// programs are the control: their outcomes are the same.
-const TURN: u8 = if cfg!(pool_index_bits = "4") { 16 } else { 8 };
+const TURN: u8 = if cfg!(pool_index_bits = "5") { 32 } else { 16 };
 
-/// A floor of schedules for a turn of eight pushes, or for one of sixteen.
-const fn for_a_turn(of_eight: usize, of_sixteen: usize) -> usize {
-    if TURN == 8 { of_eight } else { of_sixteen }
+/// A floor of schedules for a turn of sixteen pushes, or for one of thirty-two.
+const fn for_a_turn(of_sixteen: usize, of_more: usize) -> usize {
+    if TURN == 16 { of_sixteen } else { of_more }
 }
 
 /// A thief may sleep between its look at the word and its claim for a whole turn of the indices: it then finds the very
@@ -462,9 +462,9 @@ fn the_last_handle_drops_what_is_left() {
         4,
         [false, true],
         || {
-            let (mut producer, consumer) = try_bounded_at(4, below_the_wrap(1)).unwrap();
+            let (mut producer, consumer) = try_bounded_at(MAX_CAPACITY.min(4), below_the_wrap(1)).unwrap();
             let value = Arc::new(());
-            for _ in 0..3 {
+            for _ in 0..producer.capacity().min(3) {
                 producer.push_head(value.clone()).unwrap();
             }
             let thief = thread::spawn(move || drop(consumer.pop_tail()));

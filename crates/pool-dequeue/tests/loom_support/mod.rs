@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use loom::model::Builder;
 use loom::thread;
-use pool_dequeue::{Consumer, Producer, try_bounded_at};
+use pool_dequeue::{Consumer, Producer, bounded, try_bounded_at};
 
 use spec::{Got, Op, Outcome, Program};
 
@@ -130,7 +130,8 @@ fn head(op: &Op, producer: &mut Producer<u8>, consumer: &Consumer<u8>) -> Got {
         Op::PushBatch(values) => Got::Pushed(producer.push_head_batch(values.iter().copied())),
         Op::PopHead => Got::Popped(producer.pop_head().into_iter().collect()),
         Op::PopHeadBatch(max) => Got::Popped(producer.pop_head_batch(max).collect()),
-        Op::PopTail | Op::PopTailBatch(_) => tail(op, consumer),
+        Op::PopTail => Got::Popped(producer.pop_tail().into_iter().collect()),
+        Op::PopTailBatch(_) | Op::StealInto(_) => tail(op, consumer),
     }
 }
 
@@ -138,6 +139,12 @@ fn tail(op: &Op, consumer: &Consumer<u8>) -> Got {
     match *op {
         Op::PopTail => Got::Popped(consumer.pop_tail().into_iter().collect()),
         Op::PopTailBatch(max) => Got::Popped(consumer.pop_tail_batch(max).collect()),
+        Op::StealInto(capacity) => {
+            let (mut own, _) = bounded(capacity);
+            let first = consumer.steal_into(&mut own);
+            let moved = std::iter::from_fn(|| own.pop_head());
+            Got::Popped(first.into_iter().chain(moved).collect())
+        }
         _ => unreachable!("only the owner pushes, or pops at the head"),
     }
 }
