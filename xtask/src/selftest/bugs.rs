@@ -40,7 +40,7 @@ pub(crate) enum Tool {
     Plain,
     /// In every interleaving, up to three preemptions.
     Loom,
-    /// The same with counts of four bits.
+    /// The same with counts of three bits.
     Narrow,
     /// Under Miri, some schedules.
     Miri,
@@ -52,7 +52,7 @@ impl Tool {
         match self {
             Self::Plain => "test",
             Self::Loom => "loom",
-            Self::Narrow => "loom, 4 bits,",
+            Self::Narrow => "loom, 3 bits,",
             Self::Miri => "miri",
         }
     }

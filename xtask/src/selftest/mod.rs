@@ -259,7 +259,7 @@ impl Place {
                 ))
                 .env("RUSTFLAGS", "--cfg pool_loom")
                 // Nobody reads it in the other copy.
-                .env(narrow::VARIABLE, "4"),
+                .env(narrow::VARIABLE, "3"),
                 None,
             ),
             Tool::Miri => {
