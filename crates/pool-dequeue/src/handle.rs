@@ -3,10 +3,10 @@
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::panic::RefUnwindSafe;
-use core::ptr;
 #[cfg(feature = "alloc")]
 use core::ops::Deref;
+use core::panic::RefUnwindSafe;
+use core::ptr;
 
 #[cfg(all(feature = "alloc", pool_loom))]
 use crate::sync::Arc;

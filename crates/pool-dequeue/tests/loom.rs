@@ -20,11 +20,11 @@ mod sync;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
-use pool_dequeue::raw::witness;
+use pool_dequeue::raw::{BoxedRing, witness};
 use pool_dequeue::{InlineRing, MAX_CAPACITY, bounded, try_bounded_at};
 
 use loom_support::spec::{Op, Program};
-use loom_support::{Bound, check, check_sleeper, explore};
+use loom_support::{Bound, check, check_sleeper, explore, outcomes};
 
 use Op::{PopHead, PopHeadBatch, PopTail, PopTailBatch, Push, PushBatch, StealInto};
 
@@ -513,6 +513,49 @@ fn a_full_turn_of_the_pops() {
     );
 }
 
+/// A thief claims what is not there, the owner fills the slot, and somebody who knows that this was the last push finds
+/// the ring drained; then the thief gives its claim back. It has to claim again, as nobody else will come.
+#[test]
+fn a_drained_ring_stays_empty() {
+    let name = "a_drained_ring_stays_empty";
+    let (suspects, given_back) = witness::counts();
+    let found = outcomes(name, Bound::Preemptions(2), 1_000, || {
+        let ring = Arc::new(BoxedRing::boxed_at(1, below_the_wrap(4)).unwrap());
+        // SAFETY: the owner pushes later, and nobody else does.
+        unsafe { ring.push_head(0) }.unwrap();
+        let owner = {
+            let ring = ring.clone();
+            thread::spawn(move || {
+                for value in 1..TURN {
+                    // SAFETY: we are the owner.
+                    drop(unsafe { ring.pop_head() });
+                    // SAFETY: as above. The thief may keep the slot.
+                    drop(unsafe { ring.push_head(value) });
+                }
+                // SAFETY: as above.
+                drop(unsafe { ring.pop_head() });
+                thread::yield_now();
+                // SAFETY: as above.
+                let pushed = unsafe { ring.push_head(TURN) }.is_ok();
+                (pushed, ring.is_drained())
+            })
+        };
+        let last = ring.pop_tail() == Some(TURN);
+        let (pushed, drained) = owner.join().unwrap();
+        let left = ring.pop_tail() == Some(TURN);
+        assert!(
+            !(drained && left),
+            "a value is in a ring that was taken for drained"
+        );
+        assert_eq!(pushed, last || left, "a value was lost");
+        (drained, last)
+    });
+    assert!(found.contains(&(false, true)) && found.contains(&(false, false)));
+    let (more_suspects, more_given_back) = witness::counts();
+    assert_eq!(more_suspects != suspects, NARROW, "claims in doubt");
+    assert_eq!(more_given_back != given_back, NARROW, "claims given back");
+}
+
 /// Both ends are dropped at once with values inside: each is dropped once, and so is the ring. (loom counts the
 /// `Arc`s.) At least two of them are left, lest dropping the first be enough.
 #[test]
@@ -523,7 +566,8 @@ fn the_last_handle_drops_what_is_left() {
         4,
         [false, true],
         || {
-            let (mut producer, consumer) = try_bounded_at(MAX_CAPACITY.min(4), below_the_wrap(1)).unwrap();
+            let (mut producer, consumer) =
+                try_bounded_at(MAX_CAPACITY.min(4), below_the_wrap(1)).unwrap();
             let value = Arc::new(());
             for _ in 0..producer.capacity().min(3) {
                 producer.push_head(value.clone()).unwrap();
