@@ -98,8 +98,11 @@ mod three_words {
         #[inline(always)]
         pub(crate) fn own(&self) -> u64 {
             // ORDERING: Relaxed both. The producer alone writes them, and we are the producer.
-            let high = self.done.load(Ordering::Relaxed);
-            join(high, self.low.load(Ordering::Relaxed))
+            let (high, low) = (
+                self.done.load(Ordering::Relaxed),
+                self.low.load(Ordering::Relaxed),
+            );
+            join(high, low)
         }
 
         /// Makes `count` pushes known. For the producer.
