@@ -124,10 +124,12 @@ mod three_words {
         fn carry(&self, low: u32) {
             // ORDERING: Relaxed. As in `own`.
             let high = self.done.load(Ordering::Relaxed).wrapping_add(1);
-            // ORDERING: Release each, pairs with the Acquire loads in `load` and `at_least`: who sees one of these
-            // stores sees those before it, and the values in the slots.
+            // ORDERING: Release, pairs with the Acquire in `load`: `low` is no older than the last before this.
             self.begun.store(high, Ordering::Release);
+            // ORDERING: Release, pairs with the Acquire in `load` and `at_least`: who sees the count sees `begun`
+            // and the values in the slots.
             self.low.store(low, Ordering::Release);
+            // ORDERING: Release, pairs with the Acquire in `load`: who sees it sees `low`.
             self.done.store(high, Ordering::Release);
         }
 
@@ -138,10 +140,12 @@ mod three_words {
         #[inline(always)]
         pub(crate) fn load(&self) -> u64 {
             loop {
-                // ORDERING: Acquire each, pairs with the Release stores in `add` and `carry`: `low` is no older
-                // than the carry that `done` tells of, and `begun` no older than the one before `low`.
+                // ORDERING: Acquire, pairs with the Release in `carry`: `low` is no older than this carry.
                 let done = self.done.load(Ordering::Acquire);
+                // ORDERING: Acquire, pairs with the Release in `add` and `carry`: the values in the slots are visible,
+                // and `begun` is no older than the carry before this count.
                 let low = self.low.load(Ordering::Acquire);
+                // ORDERING: Acquire, pairs with the Release in `carry`: a second look at `low` is no older.
                 let begun = self.begun.load(Ordering::Acquire);
                 if done == begun {
                     return join(done, low);
