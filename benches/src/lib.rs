@@ -8,6 +8,7 @@
 //! [`goals`] is the table of what this project promises about its speed.
 
 pub mod check;
+pub mod fork;
 pub mod go;
 pub mod goals;
 pub mod item;
