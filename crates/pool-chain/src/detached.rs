@@ -80,8 +80,10 @@ impl<T> Iterator for Detached<T> {
             if let Some(value) = node.ring.pop_tail() {
                 return Some(value);
             }
-            // Nobody pushes any more, so the ring is drained for good (C4).
-            //
+            // Nobody pushes any more, so a ring that is drained is so for good (C4).
+            if !node.ring.is_drained() {
+                continue;
+            }
             // ORDERING: Relaxed. The producer wrote it before it detached the list.
             let next = node.next.load(Ordering::Relaxed);
             if let Some(node) = NonNull::new(self.front) {

@@ -383,12 +383,13 @@ impl<T> Chain<T> {
             }
             newer = node;
         }
-        // All of them are drained, so the next call need not come here.
+        // Most likely all of them are drained, and then the next call need not come here.
         //
         // SAFETY: we are the producer, and this is the head (caller's).
-        unsafe { self.trim_linked(head, &guard) };
-        // SAFETY: as above; the closure stores.
-        unsafe { self.with_owner(|owner| owner.older = 0) };
+        if unsafe { self.trim_linked(head, &guard) } {
+            // SAFETY: as above; the closure stores.
+            unsafe { self.with_owner(|owner| owner.older = 0) };
+        }
         None
     }
 
@@ -435,6 +436,10 @@ impl<T> Chain<T> {
                 if node.next.load(Ordering::Relaxed).is_null() {
                     break None;
                 }
+                continue;
+            }
+            if !node.ring.is_drained() {
+                // Somebody has given tickets back, or has just taken something.
                 continue;
             }
             // SAFETY: drained for good (C4), and `next` is its successor.
@@ -518,8 +523,8 @@ impl<T> Chain<T> {
             let Some(node) = (unsafe { Node::at(at) }) else {
                 break true;
             };
-            // The ring is not the head, and its pushes are our own past: if it is empty it stays so (C4).
-            if !node.ring.is_empty() {
+            // The ring is not the head, and its pushes are our own past: if it is drained it stays so (C4).
+            if !node.ring.is_drained() {
                 break false;
             }
             // ORDERING: Relaxed. Written by the producer.

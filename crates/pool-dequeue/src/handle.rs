@@ -4,6 +4,9 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::panic::RefUnwindSafe;
+use core::ptr;
+#[cfg(feature = "alloc")]
+use core::ops::Deref;
 
 #[cfg(all(feature = "alloc", pool_loom))]
 use crate::sync::Arc;
@@ -13,7 +16,11 @@ use alloc::sync::Arc;
 use crate::error::Full;
 use crate::raw::{Batch, RingRef};
 #[cfg(feature = "alloc")]
-use crate::{error::CapacityError, raw::BoxedRing};
+use crate::{
+    error::CapacityError,
+    raw::BoxedRing,
+    sync::{AtomicBool, Ordering},
+};
 
 /// Makes a ring for at least `capacity` values and gives out its two ends.
 ///
@@ -72,13 +79,37 @@ pub fn try_bounded_at<T>(
     capacity: usize,
     origin: u32,
 ) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
-    let ring = Arc::new(BoxedRing::boxed_at(capacity, origin)?);
-    let consumer = Consumer { ring: ring.clone() };
+    let shared = Arc::new(Shared {
+        ring: BoxedRing::boxed_at(capacity, origin)?,
+        abandoned: AtomicBool::new(false),
+    });
+    let consumer = Consumer {
+        ring: shared.clone(),
+    };
     let producer = Producer {
-        ring,
+        ring: shared,
         _not_sync: PhantomData,
     };
     Ok((producer, consumer))
+}
+
+/// What the handles of a queue share.
+#[cfg(feature = "alloc")]
+struct Shared<T> {
+    ring: BoxedRing<T>,
+    /// Whether the producer is gone. Goes from `false` to `true` once, when the producer is dropped.
+    abandoned: AtomicBool,
+}
+
+/// The handles call the ring through it.
+#[cfg(feature = "alloc")]
+impl<T> Deref for Shared<T> {
+    type Target = BoxedRing<T>;
+
+    #[inline(always)]
+    fn deref(&self) -> &BoxedRing<T> {
+        &self.ring
+    }
 }
 
 /// Takes `Sync` from a type and leaves it `Send`: a producer is used by one thread at a time.
@@ -90,8 +121,36 @@ type NotSync = PhantomData<core::cell::Cell<()>>;
 /// Dropping it leaves the values to the consumers; the last handle of either kind drops what is left.
 #[cfg(feature = "alloc")]
 pub struct Producer<T> {
-    ring: Arc<BoxedRing<T>>,
+    ring: Arc<Shared<T>>,
     _not_sync: NotSync,
+}
+
+#[cfg(feature = "alloc")]
+impl<T> Producer<T> {
+    /// Whether the consumer is of the same queue.
+    ///
+    /// Wait-free.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (producer, consumer) = pool_dequeue::bounded::<u8>(4);
+    /// let (_other_producer, other_consumer) = pool_dequeue::bounded::<u8>(4);
+    /// assert!(producer.same_queue(&consumer));
+    /// assert!(!producer.same_queue(&other_consumer));
+    /// ```
+    #[must_use]
+    pub fn same_queue(&self, consumer: &Consumer<T>) -> bool {
+        Arc::ptr_eq(&self.ring, &consumer.ring)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<T> Drop for Producer<T> {
+    fn drop(&mut self) {
+        // ORDERING: Release, pairs with the Acquire load in `is_abandoned`: who hears of it sees every push.
+        self.ring.abandoned.store(true, Ordering::Release);
+    }
 }
 
 /// The consuming end of a ring made by [`bounded`]: pops at the tail.
@@ -99,7 +158,72 @@ pub struct Producer<T> {
 /// Clone it, or share it, among as many threads as you like; that asks for `T: Send` and no more.
 #[cfg(feature = "alloc")]
 pub struct Consumer<T> {
-    ring: Arc<BoxedRing<T>>,
+    ring: Arc<Shared<T>>,
+}
+
+#[cfg(feature = "alloc")]
+impl<T> Consumer<T> {
+    /// Moves the older half of the values, rounded up, into another queue and returns the oldest of them.
+    ///
+    /// This is how a thread without work steals from another: it runs the value that comes back, and the
+    /// others are in its own queue by then. They arrive in the order of their age, the newest at the head.
+    /// `None` means that this queue was empty at some moment during the call.
+    ///
+    /// - One claim takes the values, up to 256 of them (32 on targets without 64-bit atomics). So no other
+    ///   thread finds half of a batch.
+    /// - Never more values move than there is room for. If `into` has no free slot, or a consumer has not
+    ///   yet emptied its next one, this takes one value as [`pop_tail`](Self::pop_tail) does.
+    /// - If both are the same queue, this is `pop_tail`.
+    ///
+    /// Lock-free: one compare-exchange for all of them, retried while others change the counts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut victim, thief) = pool_dequeue::bounded(8);
+    /// victim.push_head_batch(1..=6);
+    /// let (mut own, _) = pool_dequeue::bounded(8);
+    /// assert_eq!(thief.steal_into(&mut own), Some(1));
+    /// assert_eq!(own.pop_head(), Some(3));
+    /// assert_eq!(own.pop_head(), Some(2));
+    /// assert_eq!(victim.len(), 3);
+    /// ```
+    #[inline]
+    pub fn steal_into(&self, into: &mut Producer<T>) -> Option<T> {
+        // SAFETY: there is one producer handle and we have it exclusively (I4).
+        unsafe { self.ring.steal_into(&**into.ring) }
+    }
+
+    /// Whether the producer is gone.
+    ///
+    /// Nothing is pushed after that, and a pop that begins when this has returned `true` sees every push: a
+    /// consumer that then finds the ring empty may stop. Wait-free: one load.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, consumer) = pool_dequeue::bounded(4);
+    /// producer.push_head("last").unwrap();
+    /// assert!(!consumer.is_abandoned());
+    /// drop(producer);
+    /// assert!(consumer.is_abandoned());
+    /// assert_eq!(consumer.pop_tail(), Some("last"));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        // ORDERING: Acquire, pairs with the Release store in `drop` of the producer: the next look at the pushes
+        // finds all of them.
+        self.ring.abandoned.load(Ordering::Acquire)
+    }
+
+    /// Whether both consumers are of the same queue.
+    ///
+    /// Wait-free.
+    #[must_use]
+    pub fn same_queue(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.ring, &other.ring)
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -127,6 +251,40 @@ pub struct ProducerRef<'a, T> {
 /// Copy it, or share it, among as many threads as you like; that asks for `T: Send` and no more.
 pub struct ConsumerRef<'a, T> {
     ring: RingRef<'a, T>,
+}
+
+impl<T> ProducerRef<'_, T> {
+    /// Whether the consumer is of the same ring.
+    ///
+    /// Wait-free.
+    #[must_use]
+    pub fn same_queue(&self, consumer: &ConsumerRef<'_, T>) -> bool {
+        ptr::eq(self.ring, consumer.ring)
+    }
+}
+
+impl<T> ConsumerRef<'_, T> {
+    /// Moves the older half of the values, rounded up, into another ring and returns the oldest of them.
+    ///
+    /// The others arrive in the order of their age, the newest at the head. One claim takes all of them, up
+    /// to 256 (32 on targets without 64-bit atomics), and never more than there is room for: if `into` has
+    /// no free slot, or a consumer has not yet emptied its next one, this takes one value as
+    /// [`pop_tail`](Self::pop_tail) does. If both are the same ring, this is `pop_tail`.
+    ///
+    /// Lock-free: one compare-exchange for all of them, retried while others change the counts.
+    #[inline]
+    pub fn steal_into(&self, into: &mut ProducerRef<'_, T>) -> Option<T> {
+        // SAFETY: there is one producer handle and we have it exclusively (I4).
+        unsafe { self.ring.steal_into(into.ring) }
+    }
+
+    /// Whether both consumers are of the same ring.
+    ///
+    /// Wait-free.
+    #[must_use]
+    pub fn same_queue(&self, other: &ConsumerRef<'_, T>) -> bool {
+        ptr::eq(self.ring, other.ring)
+    }
 }
 
 impl<T> Clone for ConsumerRef<'_, T> {
@@ -157,18 +315,19 @@ macro_rules! handle {
                 self.ring.capacity()
             }
 
-            /// How many values the ring holds: a snapshot, which other threads may already have changed.
+            /// About how many values the ring holds.
             ///
-            /// Wait-free: one load.
+            /// Exact when no other thread changes the ring meanwhile. For the producer it is exact at some moment
+            /// during the call. Wait-free: two loads.
             #[inline]
             #[must_use]
             pub fn len(&self) -> usize {
                 self.ring.len()
             }
 
-            /// Whether the ring holds no value: a snapshot, which other threads may already have changed.
+            /// Whether the ring held no value at some moment during the call.
             ///
-            /// Wait-free: one load.
+            /// Lock-free: three loads, repeated while the producer pushes.
             #[inline]
             #[must_use]
             pub fn is_empty(&self) -> bool {
@@ -197,7 +356,11 @@ macro_rules! producer {
         impl<T> $name<$($arg),+> {
             /// Adds a value at the head.
             ///
-            /// Wait-free: a load, two stores into the slot and one atomic addition.
+            /// Wait-free, and no read-modify-write: a load, and stores into the slot and the producer's own memory.
+            ///
+            /// A push is no fence. A producer that pushes and then looks whether a consumer sleeps needs a
+            /// sequentially consistent fence ([`fence`](core::sync::atomic::fence)) between the two, and so does a
+            /// consumer between its note that it sleeps and its last look at the ring.
             ///
             /// # Errors
             ///
@@ -223,7 +386,7 @@ macro_rules! producer {
 
             /// Adds values at the head until `values` ends or the ring is full, and says how many.
             ///
-            /// One atomic addition for all of them: consumers see all or none. An iterator passed by
+            /// One store makes all of them visible: consumers see all or none. An iterator passed by
             /// reference keeps what did not fit, because it is asked for a value only when a slot is free.
             /// Wait-free apart from the iterator.
             ///
@@ -238,6 +401,15 @@ macro_rules! producer {
                 // SAFETY: there is one producer handle and we have it exclusively (I4), so the iterator
                 // cannot reach it either.
                 unsafe { self.ring.push_head_batch(&mut values) }
+            }
+
+            /// Takes the oldest value, or `None` from an empty ring: for a producer that works first in, first
+            /// out.
+            ///
+            /// Lock-free: one compare-exchange, retried while consumers move the tail.
+            #[inline]
+            pub fn pop_tail(&mut self) -> Option<T> {
+                self.ring.pop_tail()
             }
 
             /// Takes up to `max` of the newest values, newest first.
@@ -260,16 +432,17 @@ macro_rules! consumer {
         impl<T> $name<$($arg),+> {
             /// Takes the oldest value, or `None` from an empty ring.
             ///
-            /// Lock-free: one compare-exchange, retried while others move an index.
+            /// Lock-free: one compare-exchange, retried while others change the counts.
             #[inline]
             pub fn pop_tail(&self) -> Option<T> {
                 self.ring.pop_tail()
             }
 
             /// Takes up to `max` of the oldest values, oldest first, and never more than half of what is
-            /// there, rounded up: a thief leaves its victim something.
+            /// there, rounded up: a thief leaves its victim something. No more than 256 either (32 on targets
+            /// without 64-bit atomics).
             ///
-            /// Lock-free: one compare-exchange for all of them, retried while others move an index. A
+            /// Lock-free: one compare-exchange for all of them, retried while others change the counts. A
             /// producer that comes round to the batch's slots before they are taken out finds the ring full.
             #[inline]
             pub fn pop_tail_batch(&self, max: usize) -> Batch<'_, T> {

@@ -17,6 +17,7 @@ mod error;
 mod handle;
 mod index;
 mod inline;
+mod pushes;
 pub mod raw;
 mod slot;
 mod sync;

@@ -22,14 +22,17 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
 use core::mem;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::ptr;
 
 #[cfg(feature = "alloc")]
 use {crate::error::CapacityError, alloc::boxed::Box, core::num::NonZero};
 
 use crate::error::Full;
-use crate::index::{AtomicWord, Indices, MAX_CAPACITY};
+use crate::index::{AtomicWord, Counts, MAX_CAPACITY, MAX_CLAIM, UNSUSPICIOUS, ahead, head};
+use crate::pushes::Pushes;
 pub use crate::slot::Slot;
-use crate::sync::{Ordering, const_unless_loom};
+use crate::sync::{Ordering, UnsafeCell, const_unless_loom, spin_loop};
 
 /// Where a ring's slots live: a boxed slice, an array, or a slice behind a reference to either.
 ///
@@ -76,7 +79,7 @@ unsafe impl<T> Slots<T> for Box<[Slot<T>]> {
     }
 }
 
-/// A cache line of its own, so that moving an index does not evict the slots' address.
+/// A cache line of its own, so that a thief's claim does not evict what the producer writes.
 ///
 /// 128 bytes where the prefetcher pulls lines in pairs or lines are that long; a word on small
 /// machines, which have no such caches.
@@ -98,15 +101,68 @@ unsafe impl<T> Slots<T> for Box<[Slot<T>]> {
 )]
 struct OwnLine<W>(W);
 
+/// What the producer alone writes.
+struct Pushed {
+    /// How many values were ever pushed.
+    pushes: Pushes,
+    /// The pops of the shared word, which only the producer changes. So a push need not look at the word,
+    /// whose line thieves pull away. Nobody else reads it (I4).
+    pops: UnsafeCell<u32>,
+}
+
+// SAFETY: `pops` is reached by the producer alone, one at a time, each after the one before (I4).
+unsafe impl Sync for Pushed {}
+impl UnwindSafe for Pushed {}
+impl RefUnwindSafe for Pushed {}
+
+impl Pushed {
+    const_unless_loom! {
+        const fn new(counts: Counts, pushes: u64) -> Self {
+            Self { pushes: Pushes::new(pushes), pops: UnsafeCell::new(counts.pops()) }
+        }
+    }
+
+    /// The index of the next push.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the producer.
+    #[inline(always)]
+    unsafe fn head(&self) -> usize {
+        let pops = self.pops.with(|pops| {
+            // SAFETY: nobody else is at it (I4, the caller's promise).
+            unsafe { *pops }
+        });
+        head(self.pushes.own(), pops) as usize
+    }
+
+    /// Enters the pops that the shared word has by now.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the producer.
+    #[inline(always)]
+    unsafe fn popped(&self, count: u32) {
+        self.pops.with_mut(|pops| {
+            // SAFETY: nobody else is at it (I4, the caller's promise).
+            unsafe { *pops = count }
+        });
+    }
+}
+
 /// A ring whose producer is named by the caller instead of by a handle.
 ///
 /// Pushes and pops at the head are `unsafe`: there may be one producer at a time. Pops at the tail are
-/// anybody's. Dropping the ring drops what is left in it, each value once, even when one of the
-/// destructors panics.
+/// anybody's. Dropping the ring drops the values in it, each once, even when one of the destructors
+/// panics.
+#[repr(C)]
 pub struct Ring<T, S: ?Sized + Slots<T>> {
-    indices: OwnLine<AtomicWord>,
+    /// Pops and steals. Whoever takes values changes it.
+    counts: OwnLine<AtomicWord>,
+    pushed: Pushed,
     /// The ring owns slots, and like them is shared between threads when `T: Send`: no `&T` is ever lent.
     _slots: PhantomData<Slot<T>>,
+    /// In the producer's line, if it is a pointer: who looks at it looks at the pushes, too.
     storage: S,
 }
 
@@ -134,12 +190,19 @@ impl<T> BoxedRing<T> {
         let slots = check_capacity(capacity)?;
         let storage =
             Slot::boxed(slots).ok_or(CapacityError::OutOfMemory { slots: slots.get() })?;
+        let (counts, pushes) = start(origin);
         Ok(Self {
-            indices: OwnLine(AtomicWord::new(Indices::empty_at(origin).pack())),
+            counts: OwnLine(AtomicWord::new(counts.pack())),
+            pushed: Pushed::new(counts, pushes),
             _slots: PhantomData,
             storage,
         })
     }
+}
+
+/// The counts of a ring that begins at an index: both halves of the word there, and twice as many pushes.
+const fn start(origin: u32) -> (Counts, u64) {
+    (Counts::both_at(origin), 2 * origin as u64)
 }
 
 impl<T, const N: usize> Ring<T, [Slot<T>; N]> {
@@ -167,8 +230,10 @@ impl<T, const N: usize> Ring<T, [Slot<T>; N]> {
         #[doc(hidden)]
         pub const fn inline_at(origin: u32) -> Self {
             const { Self::LENGTH_IS_ALLOWED };
+            let (counts, pushes) = start(origin);
             Self {
-                indices: OwnLine(AtomicWord::new(Indices::empty_at(origin).pack())),
+                counts: OwnLine(AtomicWord::new(counts.pack())),
+                pushed: Pushed::new(counts, pushes),
                 _slots: PhantomData,
                 storage: empty_slots(),
             }
@@ -212,28 +277,83 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
         self.storage.slots().len()
     }
 
+    /// The shared word, for the producer.
     #[inline(always)]
-    fn indices(&self) -> Indices {
-        // ORDERING: Relaxed. No value is read on the strength of this load. The producer knows its own head,
-        // which only it moves; a stale tail makes it see a fuller ring than there is, and whether a slot is
-        // really free is said by the slot's flag (`is_full`). A claim is decided by its compare-exchange.
-        Indices::unpack(self.indices.0.load(Ordering::Relaxed))
+    fn counts(&self) -> Counts {
+        // ORDERING: Relaxed. The producer wrote the values itself and knows its pushes and pops; an old count of
+        // steals makes it try a claim that fails.
+        Counts::unpack(self.counts.0.load(Ordering::Relaxed))
     }
 
-    /// How many values the ring holds: a snapshot of both indices at one moment, which other threads may
-    /// already have changed. Wait-free: one load.
+    /// The shared word, for those who compare it with the pushes.
+    #[inline(always)]
+    fn counts_of_others(&self) -> Counts {
+        // ORDERING: Acquire, pairs with the Release of `claim_head` and `try_claim_tail`: who sees a claim sees, at
+        // its next look, the pushes that its author knew of. Weaker, and "empty" could be said of a ring that
+        // never was.
+        Counts::unpack(self.counts.0.load(Ordering::Acquire))
+    }
+
+    /// The pushes and the shared word of one moment.
+    #[inline]
+    fn snapshot(&self) -> (u64, Counts) {
+        let mut pushes = self.pushed.pushes.load();
+        loop {
+            let counts = self.counts_of_others();
+            let after = self.pushed.pushes.load();
+            if pushes == after {
+                return (pushes, counts);
+            }
+            // The producer has pushed.
+            pushes = after;
+        }
+    }
+
+    /// About how many values the ring holds. Wait-free: two loads.
+    ///
+    /// Exact when nobody changes the ring meanwhile; for the producer exact at some moment during the call.
     #[inline]
     pub fn len(&self) -> usize {
-        self.indices().len()
+        let pushes = self.pushed.pushes.load();
+        let len = self.counts_of_others().len(pushes).max(0) as usize;
+        len.min(self.capacity())
     }
 
-    /// Whether the ring holds no value: a snapshot, as [`len`](Self::len). Wait-free: one load.
+    /// Whether the ring held no value at some moment during the call. Lock-free: three loads, repeated
+    /// while the producer pushes.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.indices().is_empty()
+        let (pushes, counts) = self.snapshot();
+        counts.len(pushes) <= 0
     }
 
-    /// Adds a value at the head. Wait-free: one atomic addition.
+    /// Whether the ring is empty for good, provided that the last push happened before. Any thread.
+    ///
+    /// May say no of a ring that is: when somebody else takes from it meanwhile. When it says yes, all
+    /// values were claimed, and no thief that gives tickets back ([design page](crate::design)) can make
+    /// one visible that it does not take itself. One compare-exchange, which changes nothing: this is what
+    /// an unlinked ring needs and `is_empty` does not give.
+    pub fn is_drained(&self) -> bool {
+        let (pushes, counts) = self.snapshot();
+        // ORDERING: AcqRel, pairs with the Acquire exchange in `settle`: who gives tickets back later knows of
+        // every push that we know of. Relaxed on failure: the value is not used.
+        counts.len(pushes) <= 0
+            && self
+                .counts
+                .0
+                .compare_exchange(
+                    counts.pack(),
+                    counts.pack(),
+                    Ordering::AcqRel,
+                    Ordering::Relaxed,
+                )
+                .is_ok()
+    }
+
+    /// Adds a value at the head. Wait-free: plain loads and stores.
+    ///
+    /// A push is no fence: who pushes and then looks whether somebody sleeps needs a sequentially consistent
+    /// fence between the two.
     ///
     /// # Errors
     ///
@@ -246,24 +366,20 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     /// each earlier one happened before this one.
     #[inline]
     pub unsafe fn push_head(&self, value: T) -> Result<(), Full<T>> {
-        let indices = self.indices();
-        if indices.len() == self.capacity() {
-            return Err(Full(value));
-        }
-        let slot = self.slot(indices.head());
+        // SAFETY: we are the producer (the caller's promise).
+        let head = unsafe { self.pushed.head() };
+        let slot = self.slot(head);
         if slot.is_full() {
             return Err(Full(value));
         }
-        // SAFETY: we are the producer (the caller's promise); the head's slot is outside `[tail, head)`
-        // because the ring is not full, and stays so, because only we move the head forward; its flag is
-        // false.
+        // SAFETY: we are the producer (the caller's promise), the slot is the head's, and its flag is false.
         unsafe { slot.fill(value) };
-        self.publish(1);
+        self.pushed.pushes.add(1);
         Ok(())
     }
 
     /// Adds values at the head until the iterator ends or the ring is full; says how many. Wait-free apart
-    /// from the iterator: one atomic addition for all of them, so consumers see all or none.
+    /// from the iterator: one store makes all of them visible, so consumers see all or none.
     ///
     /// The iterator is asked for a value only when there is a slot for it. If it panics, what it gave so
     /// far is in the ring.
@@ -284,41 +400,30 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
         impl<T, S: ?Sized + Slots<T>> Drop for Written<'_, T, S> {
             fn drop(&mut self) {
                 if self.count != 0 {
-                    self.ring.publish(self.count);
+                    self.ring.pushed.pushes.add(self.count);
                 }
             }
         }
 
-        let indices = self.indices();
-        let free = self.capacity() - indices.len();
+        // SAFETY: we are the producer (the caller's promise).
+        let head = unsafe { self.pushed.head() };
         let mut written = Written {
             ring: self,
             count: 0,
         };
-        while written.count < free {
-            let slot = self.slot(indices.head().wrapping_add(written.count));
+        // More than the capacity would be the slots that we have filled already.
+        while written.count < self.capacity() {
+            let slot = self.slot(head.wrapping_add(written.count));
             if slot.is_full() {
                 break;
             }
             let Some(value) = values.next() else { break };
-            // SAFETY: we are the producer (the caller's promise); `count < free` keeps the slot outside
-            // `[tail, head)`, whose tail can only have moved away from it since; its flag is false.
+            // SAFETY: we are the producer (the caller's promise), all slots from the head to this one are filled,
+            // and its flag is false: nobody but us makes it true.
             unsafe { slot.fill(value) };
             written.count += 1;
         }
         written.count
-    }
-
-    /// Makes the `count` slots behind the head visible.
-    #[inline(always)]
-    fn publish(&self, count: usize) {
-        // ORDERING: Release, pairs with the Acquire compare-exchange in `claim_tail`: whoever claims one of
-        // these slots sees the value in it. Weaker, and a consumer could read the slot's old bytes. The word
-        // is changed by read-modify-writes alone (I7), so later ones continue this release sequence instead
-        // of ending it. Not Acquire: we read nothing that a consumer wrote on the strength of it.
-        self.indices
-            .0
-            .fetch_add(Indices::head_step(count), Ordering::Release);
     }
 
     /// Takes the newest value, if there is one. Lock-free: one compare-exchange, retried while consumers
@@ -329,7 +434,8 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     /// As [`push_head`](Self::push_head).
     #[inline]
     pub unsafe fn pop_head(&self) -> Option<T> {
-        let claimed = self.claim_head(|_| 1)?;
+        // SAFETY: we are the producer (the caller's promise).
+        let claimed = unsafe { self.claim_head(|_| 1) }?;
         // SAFETY: `claim_head` moved the head back over this slot, so it is ours (I2); we take it once.
         Some(unsafe { self.slot(claimed.first).take() })
     }
@@ -347,13 +453,14 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
         let claimed = if max == 0 {
             None
         } else {
-            self.claim_head(|len| len.min(max))
+            // SAFETY: we are the producer (the caller's promise).
+            unsafe { self.claim_head(|len| len.min(max)) }
         };
         self.batch(claimed, Order::NewestFirst)
     }
 
     /// Takes the oldest value, if there is one. Any thread. Lock-free: one compare-exchange, retried while
-    /// others move an index.
+    /// others change the counts.
     #[inline]
     pub fn pop_tail(&self) -> Option<T> {
         let claimed = self.claim_tail(|_| 1)?;
@@ -362,8 +469,9 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     }
 
     /// Takes up to `max` of the oldest values, oldest first, and never more than half of what is there,
-    /// rounded up: a thief leaves its victim something. Any thread. Lock-free: one compare-exchange for all
-    /// of them, retried while others move an index.
+    /// rounded up: a thief leaves its victim something. No more than 256 either (32 where the target has no
+    /// 64-bit atomics). Any thread. Lock-free: one compare-exchange for all of them, retried while others
+    /// change the counts.
     ///
     /// The slots are the batch's until it is used up or dropped; a producer that comes round to them before
     /// that finds the ring full.
@@ -371,75 +479,186 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
         let claimed = if max == 0 {
             None
         } else {
-            self.claim_tail(|len| len.div_ceil(2).min(max))
+            self.claim_tail(|len| half(len).min(max))
         };
         self.batch(claimed, Order::OldestFirst)
     }
 
+    /// Moves the older half of the values, rounded up, to the head of another ring and gives the oldest of
+    /// them back. Any thread, as far as this ring goes. Lock-free: one compare-exchange for all of them,
+    /// retried while others change the counts.
+    ///
+    /// Never more move than fit: without a free slot in `into` one value comes back, and none moves. They
+    /// arrive in the order of their age, the newest at the head. No more than 256 are claimed (32 where the
+    /// target has no 64-bit atomics). If both are the same ring, this is [`pop_tail`](Self::pop_tail).
+    ///
+    /// # Safety
+    ///
+    /// As [`push_head`](Self::push_head), for the ring `into`.
+    pub unsafe fn steal_into<D: ?Sized + Slots<T>>(&self, into: &Ring<T, D>) -> Option<T> {
+        if ptr::addr_eq(&raw const self.counts, &raw const into.counts) {
+            return self.pop_tail();
+        }
+        // SAFETY: we are the producer of `into` (the caller's promise).
+        let head = unsafe { into.pushed.head() };
+        // One comes back.
+        let wanted = half(self.len()).min(MAX_CLAIM).saturating_sub(1);
+        let room = into.free(head, wanted);
+        let claimed = self.claim_tail(|len| half(len).min(1 + room))?;
+        // SAFETY: `claim_tail` moved the tail over these slots, so they are ours (I2); we take each once.
+        let take = |index| unsafe { self.slot(claimed.first.wrapping_add(index)).take() };
+        let oldest = take(0);
+        for index in 1..claimed.count {
+            let slot = into.slot(head.wrapping_add(index - 1));
+            // SAFETY: we are the producer of `into`; so many slots from its head were free, and stay so until we
+            // fill them.
+            unsafe { slot.fill(take(index)) };
+        }
+        if claimed.count > 1 {
+            into.pushed.pushes.add(claimed.count - 1);
+        }
+        Some(oldest)
+    }
+
+    /// How many slots from the head are free, looked at up to `wanted`.
+    fn free(&self, head: usize, wanted: usize) -> usize {
+        let wanted = wanted.min(self.capacity());
+        let taken = |index: &usize| self.slot(head.wrapping_add(*index)).is_full();
+        (0..wanted).find(taken).unwrap_or(wanted)
+    }
+
     /// Moves the head back over as many values as `count` says for the length found.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the producer.
     #[inline(always)]
-    fn claim_head(&self, count: impl Fn(usize) -> usize) -> Option<Claim> {
-        let mut now = self.indices();
+    unsafe fn claim_head(&self, count: impl Fn(usize) -> usize) -> Option<Claim> {
+        let pushes = self.pushed.pushes.own();
+        let mut now = self.counts();
         loop {
-            if now.is_empty() {
+            let len = now.len(pushes);
+            if len <= 0 {
                 return None;
             }
-            let count = count(now.len());
-            let then = now.head_back(count);
-            // ORDERING: Relaxed both ways. The values were written by the producer, which is us, so there is
-            // nobody to synchronise with; that we alone get them is a matter of atomicity. As a
-            // read-modify-write this continues the release sequences of earlier `publish` calls, so a
-            // consumer whose claim reads our word still sees the values below it (I7).
-            match self.indices.0.compare_exchange_weak(
+            let count = count(len as usize);
+            let then = now.popped(count);
+            // ORDERING: Release on success, pairs with the Acquire of `counts_of_others` and `try_claim_tail`: a thief
+            // that slept while pops brought the word round sees, at its second look, the pushes between them.
+            // Not Acquire: the values are our own. Relaxed on failure: as in `counts`.
+            match self.counts.0.compare_exchange_weak(
                 now.pack(),
                 then.pack(),
-                Ordering::Relaxed,
+                Ordering::Release,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => {
-                    return Some(Claim {
-                        first: then.head(),
-                        count,
-                    });
+                    // SAFETY: we are the producer (caller's).
+                    unsafe { self.pushed.popped(then.pops()) };
+                    let first = then.head(pushes) as usize;
+                    return Some(Claim { first, count });
                 }
-                Err(word) => now = Indices::unpack(word),
+                Err(word) => now = Counts::unpack(word),
             }
         }
     }
 
-    /// Moves the tail over as many values as `count` says for the length found.
+    /// Moves the tail over as many values as `count` says for the length found, but at most [`MAX_CLAIM`].
     #[inline(always)]
     fn claim_tail(&self, count: impl Fn(usize) -> usize) -> Option<Claim> {
-        let mut now = self.indices();
+        let (claim, before) = self.try_claim_tail(count)?;
+        if self.is_good(before) {
+            Some(claim)
+        } else {
+            self.settle(claim)
+        }
+    }
+
+    /// Whether a claim is beyond doubt: too few pushes were made since `before` for the word to have come
+    /// round.
+    #[inline(always)]
+    fn is_good(&self, before: u64) -> bool {
+        self.pushed.pushes.at_least().wrapping_sub(before) < UNSUSPICIOUS
+    }
+
+    /// Claims at the tail; also gives the number of pushes from before the claim. Whether there is a value
+    /// behind every ticket has to be seen yet.
+    #[inline(always)]
+    fn try_claim_tail(&self, count: impl Fn(usize) -> usize) -> Option<(Claim, u64)> {
+        let mut before = self.pushed.pushes.load();
+        let mut now = self.counts_of_others();
         loop {
-            if now.is_empty() {
-                return None;
+            let len = now.len(before);
+            if len <= 0 || len as usize > self.capacity() {
+                // Empty; or `before` is old, and this says nothing.
+                let after = self.pushed.pushes.load();
+                if after == before {
+                    return None;
+                }
+                before = after;
+                now = self.counts_of_others();
+                continue;
             }
-            let count = count(now.len());
-            // However long we slept since the load, the exchange succeeds only on this very pair of
-            // indices, and the pair alone says which slots hold values (I1): a wrapped word is no trap.
-            //
-            // ORDERING: Acquire on success, pairs with the Release addition in `publish`: the values of the
-            // claimed slots are visible. Weaker, and we could read a slot before its value arrives. Not
-            // Release: what we do next is handed back through the slot's flag, in `take`. Relaxed on failure:
-            // only the next attempt uses the word.
-            match self.indices.0.compare_exchange_weak(
+            let count = count(len as usize).min(MAX_CLAIM);
+            // ORDERING: AcqRel on success. Acquire pairs with the Release of `claim_head` and of this exchange
+            // itself: when the word has come round since our look, the count of pushes that we read next is no
+            // older than those that the claims between were made by. Release is the other end of that. The values
+            // are visible by the look at the pushes. Acquire on failure: as in `counts_of_others`.
+            match self.counts.0.compare_exchange_weak(
                 now.pack(),
-                now.tail_forward(count).pack(),
+                now.claimed(count).pack(),
+                Ordering::AcqRel,
                 Ordering::Acquire,
-                Ordering::Relaxed,
             ) {
                 Ok(_) => {
-                    return Some(Claim {
-                        first: now.tail(),
-                        count,
-                    });
+                    let first = now.tail() as usize;
+                    return Some((Claim { first, count }, before));
                 }
-                Err(word) => now = Indices::unpack(word),
+                Err(word) => now = Counts::unpack(word),
             }
         }
     }
 
+    /// Finds out whether there are values behind the tickets of a claim before which this thread slept for
+    /// a quarter of a turn of the pushes. If not, gives all of them back and claims again, up to as many.
+    #[cold]
+    fn settle(&self, claim: Claim) -> Option<Claim> {
+        // Who gives tickets back has to claim again before anything else: between our look and our give-back the
+        // tickets may have been filled, and others may have taken the ring for drained and left it to us (I9).
+        let most = claim.count;
+        let mut claim = claim;
+        loop {
+            let end = claim.first.wrapping_add(claim.count) as u32;
+            loop {
+                let (pushes, now) = self.snapshot();
+                if ahead(now.head(pushes), end) >= 0 {
+                    return Some(claim);
+                }
+                // Somebody who claimed beyond us is in the same state and has to give back first.
+                if ahead(now.tail(), end) == 0 {
+                    // ORDERING: Acquire on success, pairs with the exchange in `is_drained`: if the ring was taken for
+                    // drained before, our next look finds every push. Relaxed on failure: the value is not used.
+                    let given_back = self.counts.0.compare_exchange(
+                        now.pack(),
+                        now.given_back(claim.count).pack(),
+                        Ordering::Acquire,
+                        Ordering::Relaxed,
+                    );
+                    if given_back.is_ok() {
+                        break;
+                    }
+                }
+                spin_loop();
+            }
+            let (again, before) = self.try_claim_tail(|len| len.min(most))?;
+            if self.is_good(before) {
+                return Some(again);
+            }
+            claim = again;
+        }
+    }
+
+    #[inline(always)]
     fn batch(&self, claimed: Option<Claim>, order: Order) -> Batch<'_, T> {
         let Claim { first, count } = claimed.unwrap_or(Claim { first: 0, count: 0 });
         Batch {
@@ -449,6 +668,12 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
             order,
         }
     }
+}
+
+/// What a thief takes of so many.
+#[inline(always)]
+fn half(len: usize) -> usize {
+    len.div_ceil(2)
 }
 
 /// A run of slots that an index has just been moved over.
@@ -466,12 +691,21 @@ fn slot<T>(slots: &[Slot<T>], index: usize) -> &Slot<T> {
     unsafe { slots.get_unchecked(index & (slots.len() - 1)) }
 }
 
+impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
+    /// What is in a ring that nobody else is at, or will be.
+    fn rest(&self) -> Option<Claim> {
+        let now = self.counts();
+        let first = now.tail() as usize;
+        let count = usize::try_from(now.len(self.pushed.pushes.own())).ok()?;
+        Some(Claim { first, count })
+    }
+}
+
 impl<T, S: ?Sized + Slots<T>> Drop for Ring<T, S> {
     fn drop(&mut self) {
         if mem::needs_drop::<T>() {
-            // One claim for everything, before the first destructor runs: the batch sees to it that each
-            // value is dropped once whatever a destructor does.
-            drop(self.batch(self.claim_tail(|len| len), Order::OldestFirst));
+            // The batch sees to it that each value is dropped once whatever a destructor does.
+            drop(self.batch(self.rest(), Order::OldestFirst));
         }
     }
 }
