@@ -30,7 +30,7 @@ pub(crate) fn run(input: &[u8]) {
             0 | 1 => {
                 let item = books.item();
                 let number = item.number();
-                match head.try_push_head(item) {
+                match head.push_head(item) {
                     Ok(()) => model.push_back(number),
                     Err(full) => {
                         let item = full.into_inner();

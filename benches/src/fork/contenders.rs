@@ -128,7 +128,7 @@ ours!(
     pool_chain::Producer<Job>,
     pool_chain::Consumer<Job>,
     pool_chain::unbounded(),
-    try_push_head,
+    push_head,
     pop_head,
     pop_tail
 );

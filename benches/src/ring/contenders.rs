@@ -83,7 +83,7 @@ ours!(
     pool_chain,
     "pool-chain",
     |_| pool_chain::unbounded(),
-    |()| true
+    |pushed: Result<(), pool_chain::Full<u64>>| pushed.is_ok()
 );
 
 /// What `pool-dequeue` was before its counts were split.

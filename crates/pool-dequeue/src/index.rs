@@ -52,12 +52,7 @@ const POPS_SHIFT: u32 = Word::BITS - COUNT_BITS;
 ///
 /// A sixteenth (an eighth) of the range of a count. A length also has to tell a ring from which thieves
 /// have claimed more than there is; the rest of the range is theirs.
-pub const MAX_CAPACITY: usize = 1
-    << if COUNT_BITS == 32 {
-        28
-    } else {
-        COUNT_BITS - 3
-    };
+pub const MAX_CAPACITY: usize = 1 << if COUNT_BITS == 32 { 28 } else { COUNT_BITS - 3 };
 
 /// The most values that one claim at the tail takes.
 ///
