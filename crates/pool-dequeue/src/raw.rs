@@ -188,8 +188,13 @@ impl<T> BoxedRing<T> {
     #[doc(hidden)]
     pub fn boxed_at(capacity: usize, origin: u32) -> Result<Self, CapacityError> {
         let slots = check_capacity(capacity)?;
-        let storage =
+        let mut storage =
             Slot::boxed(slots).ok_or(CapacityError::OutOfMemory { slots: slots.get() })?;
+        if origin != 0 {
+            for (place, slot) in storage.iter_mut().enumerate() {
+                slot.begin(first_is_odd(place, slots.get(), origin));
+            }
+        }
         let (counts, pushes) = start(origin);
         Ok(Self {
             counts: OwnLine(AtomicWord::new(counts.pack())),
@@ -198,6 +203,13 @@ impl<T> BoxedRing<T> {
             storage,
         })
     }
+}
+
+/// Whether the first lap that reaches a place is an odd one, in a ring that begins at an index.
+const fn first_is_odd(place: usize, slots: usize, origin: u32) -> bool {
+    let origin = origin as usize;
+    let index = origin.wrapping_add(place.wrapping_sub(origin) & (slots - 1));
+    index & slots != 0
 }
 
 /// The counts of a ring that begins at an index: both halves of the word there, and twice as many pushes.
@@ -235,20 +247,26 @@ impl<T, const N: usize> Ring<T, [Slot<T>; N]> {
                 counts: OwnLine(AtomicWord::new(counts.pack())),
                 pushed: Pushed::new(counts, pushes),
                 _slots: PhantomData,
-                storage: empty_slots(),
+                storage: empty_slots(origin),
             }
         }
     }
 }
 
 #[cfg(not(pool_loom))]
-const fn empty_slots<T, const N: usize>() -> [Slot<T>; N] {
-    [const { Slot::new() }; N]
+const fn empty_slots<T, const N: usize>(origin: u32) -> [Slot<T>; N] {
+    let mut slots = [const { Slot::new(false) }; N];
+    let mut place = 0;
+    while place < N && origin != 0 {
+        slots[place] = Slot::new(first_is_odd(place, N, origin));
+        place += 1;
+    }
+    slots
 }
 
 #[cfg(pool_loom)]
-fn empty_slots<T, const N: usize>() -> [Slot<T>; N] {
-    core::array::from_fn(|_| Slot::new())
+fn empty_slots<T, const N: usize>(origin: u32) -> [Slot<T>; N] {
+    core::array::from_fn(|place| Slot::new(first_is_odd(place, N, origin)))
 }
 
 /// Rounds a capacity up to what a ring can have.
@@ -265,9 +283,9 @@ fn check_capacity(capacity: usize) -> Result<NonZero<usize>, CapacityError> {
 }
 
 impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
-    /// The slot of an index.
+    /// The slot of an index, and whether the index is of an odd lap.
     #[inline(always)]
-    fn slot(&self, index: usize) -> &Slot<T> {
+    fn slot(&self, index: usize) -> (&Slot<T>, bool) {
         slot(self.storage.slots(), index)
     }
 
@@ -368,11 +386,11 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     pub unsafe fn push_head(&self, value: T) -> Result<(), Full<T>> {
         // SAFETY: we are the producer (the caller's promise).
         let head = unsafe { self.pushed.head() };
-        let slot = self.slot(head);
-        if slot.is_full() {
+        let (slot, odd) = self.slot(head);
+        if !slot.is_free(odd) {
             return Err(Full(value));
         }
-        // SAFETY: we are the producer (the caller's promise), the slot is the head's, and its flag is false.
+        // SAFETY: we are the producer (the caller's promise), the slot is the head's, and it is free.
         unsafe { slot.fill(value) };
         self.pushed.pushes.add(1);
         Ok(())
@@ -411,15 +429,15 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
             ring: self,
             count: 0,
         };
-        // More than the capacity would be the slots that we have filled already.
-        while written.count < self.capacity() {
-            let slot = self.slot(head.wrapping_add(written.count));
-            if slot.is_full() {
+        loop {
+            // A slot that we have filled is not free: it waits for its lap to be taken.
+            let (slot, odd) = self.slot(head.wrapping_add(written.count));
+            if !slot.is_free(odd) {
                 break;
             }
             let Some(value) = values.next() else { break };
-            // SAFETY: we are the producer (the caller's promise), all slots from the head to this one are filled,
-            // and its flag is false: nobody but us makes it true.
+            // SAFETY: we are the producer (the caller's promise), the slot lies beyond the head, and it is free and
+            // stays so until we make its value visible.
             unsafe { slot.fill(value) };
             written.count += 1;
         }
@@ -436,19 +454,18 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     pub unsafe fn pop_head(&self) -> Option<T> {
         // SAFETY: we are the producer (the caller's promise).
         let claimed = unsafe { self.claim_head(|_| 1) }?;
-        // SAFETY: `claim_head` moved the head back over this slot, so it is ours (I2); we take it once.
-        Some(unsafe { self.slot(claimed.first).take() })
+        // SAFETY: `claim_head` moved the head back over this slot, so it is ours (I2); we read it once, and push
+        // nothing before.
+        Some(unsafe { self.slot(claimed.first).0.read() })
     }
 
     /// Takes up to `max` of the newest values, newest first. Lock-free: one compare-exchange for all of
     /// them, retried while consumers move the tail.
     ///
-    /// The slots are the batch's until it is used up or dropped; a push before that finds the ring full.
-    ///
     /// # Safety
     ///
-    /// As [`push_head`](Self::push_head), for the call alone: the batch that it returns has nothing to do
-    /// with the head any more, and may be used while others push.
+    /// As [`push_head`](Self::push_head). The slots are the batch's: nothing may be pushed before it is used
+    /// up, dropped or forgotten.
     pub unsafe fn pop_head_batch(&self, max: usize) -> Batch<'_, T> {
         let claimed = if max == 0 {
             None
@@ -464,8 +481,9 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     #[inline]
     pub fn pop_tail(&self) -> Option<T> {
         let claimed = self.claim_tail(|_| 1)?;
+        let (slot, odd) = self.slot(claimed.first);
         // SAFETY: `claim_tail` moved the tail over this slot, so it is ours (I2); we take it once.
-        Some(unsafe { self.slot(claimed.first).take() })
+        Some(unsafe { slot.take(odd) })
     }
 
     /// Takes up to `max` of the oldest values, oldest first, and never more than half of what is there,
@@ -509,11 +527,14 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
         let wanted = half(self.len()).min(MAX_CLAIM).saturating_sub(1).min(max);
         let room = into.free(head, wanted);
         let claimed = self.claim_tail(|len| half(len).min(1 + room))?;
-        // SAFETY: `claim_tail` moved the tail over these slots, so they are ours (I2); we take each once.
-        let take = |index| unsafe { self.slot(claimed.first.wrapping_add(index)).take() };
+        let take = |index| {
+            let (slot, odd) = self.slot(claimed.first.wrapping_add(index));
+            // SAFETY: `claim_tail` moved the tail over these slots, so they are ours (I2); we take each once.
+            unsafe { slot.take(odd) }
+        };
         let oldest = take(0);
         for index in 1..claimed.count {
-            let slot = into.slot(head.wrapping_add(index - 1));
+            let (slot, _) = into.slot(head.wrapping_add(index - 1));
             // SAFETY: we are the producer of `into`; so many slots from its head were free, and stay so until we
             // fill them.
             unsafe { slot.fill(take(index)) };
@@ -526,9 +547,11 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
 
     /// How many slots from the head are free, looked at up to `wanted`.
     fn free(&self, head: usize, wanted: usize) -> usize {
-        let wanted = wanted.min(self.capacity());
-        let taken = |index: &usize| self.slot(head.wrapping_add(*index)).is_full();
-        (0..wanted).find(taken).unwrap_or(wanted)
+        let is_free = |place: &usize| {
+            let (slot, odd) = self.slot(head.wrapping_add(*place));
+            slot.is_free(odd)
+        };
+        (0..wanted).take_while(is_free).count()
     }
 
     /// Moves the head back over as many values as `count` says for the length found.
@@ -687,12 +710,13 @@ struct Claim {
     count: usize,
 }
 
-/// The slot of an index.
+/// The slot of an index, and whether the index is of an odd lap.
 #[inline(always)]
-fn slot<T>(slots: &[Slot<T>], index: usize) -> &Slot<T> {
+fn slot<T>(slots: &[Slot<T>], index: usize) -> (&Slot<T>, bool) {
     // SAFETY: the number of slots is a power of two (I5), so at least one, and the mask keeps the index
     // below it.
-    unsafe { slots.get_unchecked(index & (slots.len() - 1)) }
+    let slot = unsafe { slots.get_unchecked(index & (slots.len() - 1)) };
+    (slot, index & slots.len() != 0)
 }
 
 impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
@@ -751,17 +775,22 @@ impl<T> Iterator for Batch<'_, T> {
     fn next(&mut self) -> Option<T> {
         // The count goes down before the value is handed out, so no value leaves twice.
         self.count = self.count.checked_sub(1)?;
-        let index = match self.order {
+        match self.order {
             Order::OldestFirst => {
-                let index = self.first;
-                self.first = index.wrapping_add(1);
-                index
+                let (slot, odd) = slot(self.slots, self.first);
+                self.first = self.first.wrapping_add(1);
+                // SAFETY: the claim moved the tail over the `count` slots from `first`, so they are the batch's (I2),
+                // and the lines above took this one out of that run, so it is taken once.
+                Some(unsafe { slot.take(odd) })
             }
-            Order::NewestFirst => self.first.wrapping_add(self.count),
-        };
-        // SAFETY: the batch's claim moved an index over the `count` slots from `first`, so they are the
-        // batch's (I2), and the lines above took this one out of that run, so it is taken once.
-        Some(unsafe { slot(self.slots, index).take() })
+            Order::NewestFirst => {
+                let (slot, _) = slot(self.slots, self.first.wrapping_add(self.count));
+                // SAFETY: the claim moved the head back over the `count` slots from `first`, so they are the batch's
+                // (I2), and nothing is pushed into them meanwhile (the promise to `pop_head_batch`); the line above
+                // took this one out of that run, so it is read once.
+                Some(unsafe { slot.read() })
+            }
+        }
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! One place of a ring: a value, and the flag by which a consumer hands the place back.
+//! One place of a ring: a value, and the flag by which a thief hands the place back.
 
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -12,13 +12,14 @@ use crate::sync::{AtomicBool, Ordering, UnsafeCell, const_unless_loom};
 /// One slot of a ring. Opaque: it exists in the public interface only so that a ring's storage can be
 /// named.
 ///
-/// Who may touch `value` is decided by the ring's indices and by `full` together
-/// ([design page](crate::design), I2 and I3). All bytes zero is an empty slot.
+/// Who may touch `value` is decided by the ring's counts and by `next_is_odd` together
+/// ([design page](crate::design), I2 and I3). All bytes zero is an empty slot of a ring that begins at
+/// index 0.
 pub struct Slot<T> {
-    /// `true` from the producer's write until the value has been moved out. Set by the producer in `fill`,
-    /// cleared by whoever claimed the slot in `take`, read by the producer in `is_full`.
-    full: AtomicBool,
-    /// Written by the producer in `fill`, read by whoever claimed the slot in `take`.
+    /// Whether the next lap in which the slot may be written is an odd one. Changed by whoever claimed the
+    /// slot at the tail, in `take`; read by the producer in `is_free`.
+    next_is_odd: AtomicBool,
+    /// Written by the producer in `fill`, read by whoever claimed the slot in `read` or `take`.
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
@@ -33,8 +34,8 @@ impl<T> RefUnwindSafe for Slot<T> {}
 impl<T> Slot<T> {
     const_unless_loom! {
         /// An empty slot.
-        pub(crate) const fn new() -> Self {
-            Self { full: AtomicBool::new(false), value: UnsafeCell::new(MaybeUninit::uninit()) }
+        pub(crate) const fn new(next_is_odd: bool) -> Self {
+            Self { next_is_odd: AtomicBool::new(next_is_odd), value: UnsafeCell::new(MaybeUninit::uninit()) }
         }
     }
 
@@ -60,55 +61,70 @@ impl<T> Slot<T> {
     #[cfg(all(feature = "alloc", pool_loom))]
     pub(crate) fn boxed(count: NonZero<usize>) -> Option<Box<[Self]>> {
         Some(
-            core::iter::repeat_with(Self::new)
+            core::iter::repeat_with(|| Self::new(false))
                 .take(count.get())
                 .collect(),
         )
     }
 
-    /// Whether the value of an earlier lap is still in here.
-    #[inline(always)]
-    pub(crate) fn is_full(&self) -> bool {
-        // ORDERING: Acquire, pairs with the Release store in `take`: a producer that sees `false` writes
-        // after the consumer's read. Weaker, and the write could overtake that read.
-        self.full.load(Ordering::Acquire)
+    /// Makes an empty slot wait for an odd or an even lap.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn begin(&mut self, next_is_odd: bool) {
+        self.next_is_odd = AtomicBool::new(next_is_odd);
     }
 
-    /// Fills the slot.
+    /// Whether the producer may write the slot in an odd or an even lap: the value of the lap before has
+    /// been moved out.
+    #[inline(always)]
+    pub(crate) fn is_free(&self, odd: bool) -> bool {
+        // ORDERING: Acquire, pairs with the Release store in `take`: a producer that finds its own lap writes
+        // after the thief's read. Weaker, and the write could overtake that read.
+        self.next_is_odd.load(Ordering::Acquire) == odd
+    }
+
+    /// Fills the slot. The value becomes visible with the count of pushes.
     ///
     /// # Safety
     ///
-    /// The caller is the producer (I4), the slot is outside `[tail, head)`, and `is_full` was false.
+    /// The caller is the producer (I4), the slot is the head's or beyond it, and `is_free` said so for its
+    /// lap.
     #[inline(always)]
     pub(crate) unsafe fn fill(&self, value: T) {
         self.value.with_mut(|place| {
-            // SAFETY: the pointer is the cell's own, and nobody else looks at a slot outside `[tail, head)`
-            // whose flag is false (I3, the caller's promise).
+            // SAFETY: the pointer is the cell's own, and nobody else looks at a slot that is free (I3, the caller's
+            // promise).
             unsafe { place.write(MaybeUninit::new(value)) };
         });
-        // ORDERING: Relaxed. Nobody learns of the value from this flag: consumers learn of it from the index
-        // word, whose Release addition in `Ring::publish` comes after this store and so also puts it before
-        // the claimant's `false` in `take`. Until then the flag's only reader is the producer itself.
-        self.full.store(true, Ordering::Relaxed);
     }
 
-    /// Moves the value out and hands the slot back to the producer.
+    /// Moves the value out. The slot is the producer's again, who is the caller.
     ///
     /// # Safety
     ///
-    /// The caller's compare-exchange moved an index over this slot, and it takes the slot once.
+    /// The caller's compare-exchange moved the tail over this slot or the head back over it, and it reads
+    /// the slot once.
     #[inline(always)]
-    pub(crate) unsafe fn take(&self) -> T {
-        let value = self.value.with_mut(|place| {
-            // SAFETY: slots in `[tail, head)` hold values (I1), and the caller's claim took this one out of that
-            // range. Only the claimant reads it, and once (I2), and the producer writes only after it has seen the
-            // flag below as false (I3).
+    pub(crate) unsafe fn read(&self) -> T {
+        self.value.with_mut(|place| {
+            // SAFETY: a slot that was claimed holds a value (I1); only the claimant reads it, and once (I2), and the
+            // producer writes only what is free (I3).
             unsafe { place.cast::<T>().read() }
-        });
-        // ORDERING: Release, pairs with the Acquire load in `is_full`: the producer's next write into this
-        // slot comes after our read. Weaker, and it could come before. A producer that still sees `true`
+        })
+    }
+
+    /// Moves the value of an odd or an even lap out and hands the slot to the producer for the next one.
+    ///
+    /// # Safety
+    ///
+    /// The caller's compare-exchange moved the tail over this slot, and it takes the slot once.
+    #[inline(always)]
+    pub(crate) unsafe fn take(&self, odd: bool) -> T {
+        // SAFETY: the caller's.
+        let value = unsafe { self.read() };
+        // ORDERING: Release, pairs with the Acquire load in `is_free`: the producer's next write into this slot
+        // comes after our read. Weaker, and it could come before. A producer that still sees the old lap
         // reports a full ring and touches nothing.
-        self.full.store(false, Ordering::Release);
+        self.next_is_odd.store(!odd, Ordering::Release);
         // The producer owns the slot from here on.
         value
     }

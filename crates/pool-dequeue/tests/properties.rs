@@ -69,6 +69,13 @@ fn origin() -> impl Strategy<Value = u32> {
     (0..64u32).prop_map(|offset| 32u32.wrapping_sub(offset))
 }
 
+/// Where a batch was claimed.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Head,
+    Tail,
+}
+
 /// The values of a batch that is held, in the order in which it gives them, each with its slot.
 type Held = VecDeque<(usize, usize)>;
 
@@ -145,7 +152,7 @@ fn check<S: Slots<Value>>(ring: Ring<Value, S>, ops: &[Op]) -> Result<(), TestCa
     let mut witnesses = Witnesses::default();
     let iterator = Fuse::default();
     let mut forgotten = Vec::new();
-    let mut batches: Vec<(Batch<'_, Value>, Held)> = Vec::new();
+    let mut batches: Vec<(Batch<'_, Value>, Held, End)> = Vec::new();
     let _end = PutOut(witnesses.drop.clone());
     // A value that comes out is the caller's, and so is the panic of its destructor.
     let number_of = |value: Option<Value>| {
@@ -155,6 +162,14 @@ fn check<S: Slots<Value>>(ring: Ring<Value, S>, ops: &[Op]) -> Result<(), TestCa
     };
 
     for op in ops {
+        if let Op::PushHead | Op::PushHeadBatch(_) = op {
+            // Who pops at the head may not push before the batch is gone.
+            while let Some(which) = batches.iter().position(|(_, _, end)| *end == End::Head) {
+                let (batch, claimed, _) = batches.swap_remove(which);
+                planned(|| drop(batch));
+                model.release(claimed);
+            }
+        }
         match *op {
             Op::PushHead => {
                 let value = witnesses.make();
@@ -202,17 +217,17 @@ fn check<S: Slots<Value>>(ring: Ring<Value, S>, ops: &[Op]) -> Result<(), TestCa
                 let batch = unsafe { ring.pop_head_batch(max) };
                 let claimed = model.claim_head(model.values.len().min(max));
                 prop_assert_eq!(batch.len(), claimed.len());
-                batches.push((batch, claimed));
+                batches.push((batch, claimed, End::Head));
             }
             Op::PopTailBatch(max) => {
                 let batch = ring.pop_tail_batch(max);
                 let claimed = model.claim_tail(model.values.len().div_ceil(2).min(max));
                 prop_assert_eq!(batch.len(), claimed.len());
-                batches.push((batch, claimed));
+                batches.push((batch, claimed, End::Tail));
             }
             Op::TakeFromBatch(which) => {
                 let which = which.checked_rem(batches.len());
-                if let Some((batch, claimed)) = which.map(|which| &mut batches[which]) {
+                if let Some((batch, claimed, _)) = which.map(|which| &mut batches[which]) {
                     let expected = model.release(claimed.pop_front()).pop();
                     prop_assert_eq!(number_of(batch.next()), expected);
                     prop_assert_eq!(batch.len(), claimed.len());
@@ -220,7 +235,7 @@ fn check<S: Slots<Value>>(ring: Ring<Value, S>, ops: &[Op]) -> Result<(), TestCa
             }
             Op::DropBatch(which) => {
                 if let Some(which) = which.checked_rem(batches.len()) {
-                    let (batch, claimed) = batches.swap_remove(which);
+                    let (batch, claimed, _) = batches.swap_remove(which);
                     planned(|| drop(batch));
                     for number in model.release(claimed) {
                         prop_assert_eq!(witnesses.handles(number), 1);
@@ -229,9 +244,13 @@ fn check<S: Slots<Value>>(ring: Ring<Value, S>, ops: &[Op]) -> Result<(), TestCa
             }
             Op::ForgetBatch(which) => {
                 if let Some(which) = which.checked_rem(batches.len()) {
-                    let (batch, claimed) = batches.swap_remove(which);
+                    let (batch, claimed, end) = batches.swap_remove(which);
                     std::mem::forget(batch);
-                    forgotten.extend(claimed.into_iter().map(|(number, _)| number));
+                    forgotten.extend(claimed.iter().map(|(number, _)| number));
+                    if end == End::Head {
+                        // The values leak; their slots are the producer's own.
+                        model.release(claimed);
+                    }
                 }
             }
             Op::Fault(Fault::Drop, count) => witnesses.drop.set(count),
@@ -241,7 +260,7 @@ fn check<S: Slots<Value>>(ring: Ring<Value, S>, ops: &[Op]) -> Result<(), TestCa
         prop_assert_eq!(ring.is_empty(), model.values.is_empty());
     }
 
-    for (batch, _) in batches {
+    for (batch, _, _) in batches {
         planned(|| drop(batch));
     }
     planned(|| drop(ring));
