@@ -30,7 +30,9 @@ pub(crate) type AtomicWord = sync::AtomicU32;
 compile_error!("pool-dequeue needs an atomic compare-exchange of at least 32 bits");
 
 /// Bits of one count: half a word, or fewer where a model wants to meet the wrap.
-pub(crate) const COUNT_BITS: u32 = if cfg!(pool_index_bits = "4") {
+pub(crate) const COUNT_BITS: u32 = if cfg!(pool_index_bits = "3") {
+    3
+} else if cfg!(pool_index_bits = "4") {
     4
 } else if cfg!(pool_index_bits = "5") {
     5

@@ -652,6 +652,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     fn settle(&self, claim: Claim) -> Option<Claim> {
         // Who gives tickets back has to claim again before anything else: between our look and our give-back the
         // tickets may have been filled, and others may have taken the ring for drained and left it to us (I9).
+        witness::suspect();
         let most = claim.count;
         let mut claim = claim;
         loop {
@@ -672,6 +673,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
                         Ordering::Relaxed,
                     );
                     if given_back.is_ok() {
+                        witness::given_back();
                         break;
                     }
                 }
@@ -695,6 +697,42 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
             order,
         }
     }
+}
+
+/// How often a model came by the rare paths, lest it pass because it never did.
+#[cfg(pool_loom)]
+#[doc(hidden)]
+pub mod witness {
+    use std::cell::Cell;
+
+    // The model checker runs all threads of a model on one.
+    std::thread_local! {
+        static SUSPECTS: Cell<usize> = const { Cell::new(0) };
+        static GIVEN_BACK: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A claim was in doubt.
+    pub(super) fn suspect() {
+        SUSPECTS.set(SUSPECTS.get() + 1);
+    }
+
+    /// A claim was given back.
+    pub(super) fn given_back() {
+        GIVEN_BACK.set(GIVEN_BACK.get() + 1);
+    }
+
+    /// How many claims of this thread's models were in doubt, and how many of them were given back.
+    pub fn counts() -> (usize, usize) {
+        (SUSPECTS.get(), GIVEN_BACK.get())
+    }
+}
+
+#[cfg(not(pool_loom))]
+mod witness {
+    #[inline(always)]
+    pub(super) fn suspect() {}
+    #[inline(always)]
+    pub(super) fn given_back() {}
 }
 
 /// What a thief takes of so many.

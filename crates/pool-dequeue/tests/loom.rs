@@ -5,7 +5,7 @@
 //!     cargo test -p pool-dequeue --release --features loom --test loom
 //! ```
 //!
-//! With `--cfg pool_index_bits="3"` besides, an index comes back after eight pushes, with `"4"` after sixteen, and
+//! With `--cfg pool_index_bits="4"` besides, a count comes back after sixteen steps, with `"5"` after thirty-two, and
 //! `a_full_turn` meets the pattern known as ABA; `cargo xtask loom` builds the models so, too. Two threads are explored
 //! without a bound (but for that pattern, which takes many steps and two preemptions), three within three preemptions.
 //! Most models are programs, whose outcomes are compared with those of the specification in
@@ -20,12 +20,13 @@ mod sync;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
-use pool_dequeue::{InlineRing, bounded, try_bounded_at};
+use pool_dequeue::raw::witness;
+use pool_dequeue::{InlineRing, MAX_CAPACITY, bounded, try_bounded_at};
 
 use loom_support::spec::{Op, Program};
-use loom_support::{Bound, check, explore};
+use loom_support::{Bound, check, check_sleeper, explore};
 
-use Op::{PopHead, PopHeadBatch, PopTail, PopTailBatch, Push, PushBatch};
+use Op::{PopHead, PopHeadBatch, PopTail, PopTailBatch, Push, PushBatch, StealInto};
 
 /// An index so many steps below the wrap, at every width.
 const fn below_the_wrap(count: u32) -> u32 {
@@ -136,7 +137,7 @@ fn a_push_happens_before_its_pop() {
 fn hand_over() {
     check(
         "hand_over",
-        Bound::None,
+        Bound::Preemptions(3),
         3_300,
         Program {
             capacity: 2,
@@ -204,7 +205,7 @@ fn full_with_a_slow_consumer() {
 fn full_twice_round() {
     check(
         "full_twice_round",
-        Bound::None,
+        Bound::Preemptions(3),
         7_500,
         Program {
             capacity: 1,
@@ -221,7 +222,7 @@ fn full_twice_round() {
 fn push_after_pop_head() {
     check(
         "push_after_pop_head",
-        Bound::None,
+        Bound::Preemptions(3),
         20_000,
         Program {
             capacity: 2,
@@ -238,7 +239,7 @@ fn push_after_pop_head() {
 fn pop_head_keeps_the_release_of_earlier_pushes() {
     check(
         "pop_head_keeps_the_release_of_earlier_pushes",
-        Bound::None,
+        Bound::Preemptions(3),
         10_000,
         Program {
             capacity: 2,
@@ -386,26 +387,88 @@ fn batch_push_against_batch_pop() {
     );
 }
 
-/// The pushes after which a narrow index is what it was. With wide ones, which eight pushes do not bring back, the same
+/// A thief moves half of a ring into one of its own, while the owner wants the values, too.
+#[test]
+fn steal_into_against_pop() {
+    check(
+        "steal_into_against_pop",
+        Bound::None,
+        200,
+        Program {
+            capacity: 4,
+            origin: below_the_wrap(1),
+            start: vec![1, 2, 3],
+            owner: vec![PopHead],
+            thieves: vec![vec![StealInto(2)]],
+        },
+    );
+}
+
+/// The owner works at the tail, where the thieves are.
+#[test]
+fn owner_at_the_tail() {
+    check(
+        "owner_at_the_tail",
+        Bound::None,
+        200,
+        Program {
+            capacity: 2,
+            origin: below_the_wrap(1),
+            start: vec![1],
+            owner: vec![PopTail, Push(2)],
+            thieves: vec![vec![PopTail]],
+        },
+    );
+}
+
+/// A consumer that hears that the producer is gone and then finds nothing has missed nothing.
+#[test]
+fn an_abandoned_ring_keeps_its_values() {
+    explore(
+        "an_abandoned_ring_keeps_its_values",
+        Bound::None,
+        20,
+        [None, Some(7)],
+        || {
+            let (mut producer, consumer) = bounded(1);
+            let other = thread::spawn(move || producer.push_head(7).unwrap());
+            let value = consumer.is_abandoned().then(|| consumer.pop_tail());
+            other.join().unwrap();
+            value.map(|value| value.expect("a value was missed"))
+        },
+    );
+}
+
+/// The steps after which a narrow count is what it was. With wide ones, which so many do not bring back, the same
 /// programs are the control: their outcomes are the same.
 const TURN: u8 = if cfg!(pool_index_bits = "4") { 16 } else { 8 };
 
-/// A floor of schedules for a turn of eight pushes, or for one of sixteen.
-const fn for_a_turn(of_eight: usize, of_sixteen: usize) -> usize {
-    if TURN == 8 { of_eight } else { of_sixteen }
+/// Whether a turn is as many steps as `TURN` says.
+const NARROW: bool = cfg!(any(pool_index_bits = "3", pool_index_bits = "4"));
+
+/// `check`, and asserts that thieves doubted their claims, and whether they gave some back, if counts are narrow.
+#[track_caller]
+fn check_turn(name: &str, floor: usize, gives_back: bool, program: Program) {
+    let (suspects, given_back) = witness::counts();
+    check_sleeper(name, floor, usize::from(TURN), program);
+    let (more_suspects, more_given_back) = witness::counts();
+    let found = (more_suspects - suspects, more_given_back - given_back);
+    println!("{name}: {} in doubt, {} given back", found.0, found.1);
+    assert_eq!(found.0 != 0, NARROW, "claims in doubt");
+    assert_eq!(found.1 != 0, NARROW && gives_back, "claims given back");
 }
 
-/// A thief may sleep between its look at the word and its claim for a whole turn of the indices: it then finds the very
+/// A thief may sleep between its look at the word and its claim for a whole turn of the steals: it then finds the very
 /// word that it saw, over other values. It must get the one that is there now.
 ///
-/// Two preemptions suffice: to the thief, and away from it after its look. It goes on when the owner is through.
+/// One preemption suffices: away from the thief after its look. It goes on when the owner is through.
 #[test]
 fn a_full_turn() {
     let turn = (1..=TURN).flat_map(|value| [PopTail, Push(value)]);
-    check(
+    check_turn(
         "a_full_turn",
-        Bound::Preemptions(2),
-        for_a_turn(2_290, 6_650),
+        7_000,
+        false,
         Program {
             capacity: 1,
             origin: below_the_wrap(4),
@@ -416,14 +479,15 @@ fn a_full_turn() {
     );
 }
 
-/// The same, but the ring is empty in the end: the tail alone is what the thief saw. It must get nothing.
+/// The same, but the ring is empty in the end: the word alone is what the thief saw. It must give its claim back and
+/// get nothing.
 #[test]
-fn a_full_turn_of_the_tail() {
+fn a_full_turn_and_nothing_there() {
     let turn = (1..TURN).flat_map(|value| [PopTail, Push(value)]);
-    check(
-        "a_full_turn_of_the_tail",
-        Bound::Preemptions(2),
-        for_a_turn(1_990, 6_100),
+    check_turn(
+        "a_full_turn_and_nothing_there",
+        7_000,
+        true,
         Program {
             capacity: 1,
             origin: below_the_wrap(4),
@@ -434,20 +498,20 @@ fn a_full_turn_of_the_tail() {
     );
 }
 
-/// The first with a batch, whose count was computed before the turn.
+/// A turn of the pops.
 #[test]
-fn a_full_turn_with_a_batch() {
-    let turn = (1..=TURN / 2).flat_map(|n| [PopTail, PopTail, Push(2 * n), Push(2 * n + 1)]);
-    check(
-        "a_full_turn_with_a_batch",
-        Bound::Preemptions(2),
-        for_a_turn(3_250, 10_500),
+fn a_full_turn_of_the_pops() {
+    let turn = (1..TURN).flat_map(|value| [PopHead, Push(value)]);
+    check_turn(
+        "a_full_turn_of_the_pops",
+        7_000,
+        true,
         Program {
-            capacity: 2,
+            capacity: 1,
             origin: below_the_wrap(4),
-            start: vec![0, 1],
-            owner: turn.collect(),
-            thieves: vec![vec![PopTailBatch(2)]],
+            start: vec![0],
+            owner: turn.chain([PopHead, Push(TURN)]).collect(),
+            thieves: vec![vec![PopTail]],
         },
     );
 }
@@ -462,9 +526,9 @@ fn the_last_handle_drops_what_is_left() {
         4,
         [false, true],
         || {
-            let (mut producer, consumer) = try_bounded_at(4, below_the_wrap(1)).unwrap();
+            let (mut producer, consumer) = try_bounded_at(MAX_CAPACITY.min(4), below_the_wrap(1)).unwrap();
             let value = Arc::new(());
-            for _ in 0..3 {
+            for _ in 0..producer.capacity().min(3) {
                 producer.push_head(value.clone()).unwrap();
             }
             let thief = thread::spawn(move || drop(consumer.pop_tail()));

@@ -17,7 +17,7 @@ pub(super) const COMMAND: Command = Command {
     about: "check the models in every interleaving, up to a bound",
     details: "Runs tests/loom.rs of each crate that has one. The bound counts forced switches of threads; at three\n\
         the outcomes of our models stop growing. Arguments behind `--` go to the test program. Models of the ring run\n\
-        with indices of 3 bits, too; with --deep, a bound or a filter all of them with 3 and 4.",
+        with counts of 3 bits, too; with --deep, a bound or a filter all of them with 3, 4 and 5.",
     flags: &[
         Flag {
             name: "--preemptions",
@@ -42,7 +42,7 @@ const LEAST: usize = 3;
 const DEEP: &str = "5";
 
 /// To how many bits the ring's indices are narrowed, the quickest first.
-const BITS: &[&str] = &["3", "4"];
+const BITS: &[&str] = &["3", "4", "5"];
 /// The models, by the beginning of their names, that mean something else with narrow indices: a thief sleeps until an
 /// index has come back.
 const TURNS: &str = "a_full_turn";

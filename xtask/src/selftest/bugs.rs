@@ -40,7 +40,7 @@ pub(crate) enum Tool {
     Plain,
     /// In every interleaving, up to three preemptions.
     Loom,
-    /// The same with indices of three bits.
+    /// The same with counts of three bits.
     Narrow,
     /// Under Miri, some schedules.
     Miri,

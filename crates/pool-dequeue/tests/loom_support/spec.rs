@@ -3,9 +3,10 @@
 //!
 //! It knows nothing of atomics, orderings or wrapping indices. Its steps are the ones that the ring
 //! documents: a claim takes values out of the ring at once, and the slots are handed back one by one after
-//! that; a push of many looks at the slots one by one and makes all its values visible at once. The producer
-//! may hear of a slot's return late, even after the same consumer's next call: the word that it reads there
-//! is not what the return travels with. It hears of one consumer's returns in their order.
+//! that; a push of many looks at the slots one by one and makes all its values visible at once. A thief that
+//! takes several counts them by the pushes that it saw before its claim. The producer may hear of a slot's
+//! return late, even after the same consumer's next call: the counts are not what the return travels with.
+//! It hears of one consumer's returns in their order.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,6 +19,9 @@ pub(crate) enum Op {
     PopHeadBatch(usize),
     PopTail,
     PopTailBatch(usize),
+    /// Steals into a ring of one's own of this capacity; what comes back is followed by what has moved, the
+    /// newest first.
+    StealInto(usize),
 }
 
 /// What a call gave.
@@ -54,6 +58,8 @@ struct State {
     /// Indices that never wrap.
     head: usize,
     tail: usize,
+    /// How often the owner has pushed.
+    pushes: usize,
     /// By slot: the value, as long as it has not been moved out.
     slots: Vec<Option<u8>>,
     threads: Vec<Thread>,
@@ -63,8 +69,10 @@ struct State {
 struct Thread {
     /// The next call.
     next: usize,
-    /// Has found slots for so many values, and may fill up to so many.
-    filling: Option<(usize, usize)>,
+    /// Has found slots for so many values and filled them.
+    filled: usize,
+    /// Has seen so many pushes.
+    looked: Option<usize>,
     /// Slots handed back of which the producer has not heard yet, oldest first.
     returning: Vec<usize>,
     got: Vec<Got>,
@@ -75,11 +83,13 @@ pub(crate) fn outcomes(program: &Program) -> BTreeSet<Outcome> {
     let mut start = State {
         head: 0,
         tail: 0,
+        pushes: 0,
         slots: vec![None; program.capacity],
         threads: vec![
             Thread {
                 next: 0,
-                filling: None,
+                filled: 0,
+                looked: None,
                 returning: Vec::new(),
                 got: Vec::new(),
             };
@@ -132,7 +142,7 @@ pub(crate) fn outcomes(program: &Program) -> BTreeSet<Outcome> {
 impl State {
     /// One step of one thread; `false` if it has none left.
     fn step(&mut self, thread: usize, ops: &[Op]) -> bool {
-        let (capacity, len) = (self.slots.len(), self.head - self.tail);
+        let len = self.head - self.tail;
         let Some(op) = ops.get(self.threads[thread].next) else {
             return false;
         };
@@ -144,23 +154,49 @@ impl State {
                 self.publish(thread, usize::from(free));
             }
             Op::PushBatch(values) => {
-                let Some((filled, free)) = self.threads[thread].filling else {
-                    self.threads[thread].filling = Some((0, capacity - len));
-                    return true;
-                };
-                if filled < free && filled < values.len() && self.fill(filled, values[filled]) {
-                    self.threads[thread].filling = Some((filled + 1, free));
+                let filled = self.threads[thread].filled;
+                if filled < values.len() && self.fill(filled, values[filled]) {
+                    self.threads[thread].filled += 1;
                 } else {
-                    self.threads[thread].filling = None;
+                    self.threads[thread].filled = 0;
                     self.publish(thread, filled);
                 }
             }
             Op::PopHead => self.claim_head(thread, len.min(1)),
             Op::PopHeadBatch(max) => self.claim_head(thread, len.min(max)),
             Op::PopTail => self.claim_tail(thread, len.min(1)),
-            Op::PopTailBatch(max) => self.claim_tail(thread, len.div_ceil(2).min(max)),
+            Op::PopTailBatch(_) | Op::StealInto(_) => {
+                let Some(looked) = self.threads[thread].looked.take() else {
+                    self.threads[thread].looked = Some(self.pushes);
+                    return true;
+                };
+                // What was pushed since the look is not counted; if there is nothing else, the thief looks again.
+                match (len + looked).checked_sub(self.pushes) {
+                    Some(seen) if seen > 0 || looked == self.pushes => {
+                        let half = seen.div_ceil(2);
+                        match *op {
+                            Op::StealInto(room) => {
+                                self.claim_tail(thread, half.min(1 + room));
+                                self.moved(thread);
+                            }
+                            Op::PopTailBatch(max) => self.claim_tail(thread, half.min(max)),
+                            _ => unreachable!("as said above"),
+                        }
+                    }
+                    _ => {}
+                }
+            }
         }
         true
+    }
+
+    /// What the thief got by its last call is in a ring of its own, but for the first.
+    fn moved(&mut self, thread: usize) {
+        if let Some(Got::Popped(values)) = self.threads[thread].got.last_mut() {
+            if let Some(moved) = values.get_mut(1..) {
+                moved.reverse();
+            }
+        }
     }
 
     /// The producer hears of one more slot of this thread's; `false` if there is none.
@@ -186,6 +222,7 @@ impl State {
 
     fn publish(&mut self, thread: usize, count: usize) {
         self.head += count;
+        self.pushes += count;
         self.done(thread, Got::Pushed(count));
     }
 
