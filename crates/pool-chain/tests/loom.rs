@@ -532,13 +532,11 @@ fn detach_against_thief() {
         (vec![1, 2, 3], (None, None), Some(4)),
         (vec![1, 2, 3], (None, Some(4)), None),
         (vec![1, 2, 3], (Some(4), None), None),
-        // … or inside the old rings while the detached values are being taken.
+        // … or inside the old rings while the detached values are being taken. A thief whose claim comes after one of
+        // those knows of the detachment and of the push.
         (vec![2], (Some(1), Some(3)), Some(4)),
-        (vec![1, 3], (Some(2), None), Some(4)),
         (vec![1, 3], (Some(2), Some(4)), None),
-        (vec![1, 2], (Some(3), None), Some(4)),
         (vec![1, 2], (Some(3), Some(4)), None),
-        (vec![1], (Some(2), Some(3)), Some(4)),
     ];
     explore("detach", Bounded, 100_000, &expected, || {
         let chain = loom::sync::Arc::new(Chain::new());
@@ -594,7 +592,6 @@ fn a_detached_list_is_dropped_against_thief() {
         (Some(3), None),
         (Some(1), Some(2)),
         (Some(1), Some(3)),
-        (Some(2), Some(3)),
     ];
     explore("detached and dropped", Bounded, 13_000, &expected, || {
         let chain = loom::sync::Arc::new(Chain::new());
@@ -681,5 +678,65 @@ fn head_batch_outlives_its_ring() {
         let thief = thread::spawn(move || number(consumer.pop_tail()));
         let newest = numbers(producer.pop_head_batch(3)).collect::<Vec<_>>();
         (newest, thief.join().unwrap())
+    });
+}
+
+/// Half of the victim moves while its owner pops: each value is in one of the chains, or with one of the two, once.
+#[test]
+fn steal_into_against_owner() {
+    let expected = [
+        (Some(1), Some(2), vec![]),
+        (Some(1), None, vec![2]),
+        (Some(2), Some(1), vec![]),
+    ];
+    explore("steal into", Bounded, 100, &expected, || {
+        let (mut producer, consumer) = filled(2);
+        let thief = thread::spawn({
+            let consumer = consumer.clone();
+            move || {
+                let (mut own, _own) = unbounded();
+                let stolen = number(consumer.steal_into(&mut own));
+                assert!(own.is_empty(), "half of two is the one that comes back");
+                stolen
+            }
+        });
+        let popped = number(producer.pop_head());
+        let stolen = thief.join().unwrap();
+        (stolen, popped, rest(&consumer))
+    });
+}
+
+/// The owner looks at its rings without a pin while a thief unlinks the older one and lets its memory go.
+#[test]
+fn owner_looks_while_a_thief_unlinks() {
+    let expected = [3, 2, 1].map(|len| (len, Some(3)));
+    explore("owner looks", Bounded, 100, &expected, || {
+        let (mut producer, consumer) = filled(3);
+        let thief = thread::spawn(move || {
+            for value in 1..=2 {
+                assert_eq!(number(consumer.pop_tail()), Some(value));
+            }
+        });
+        let len = producer.len();
+        let popped = number(producer.pop_head());
+        thief.join().unwrap();
+        (len, popped)
+    });
+}
+
+/// Who hears that the producer is gone finds what it has pushed.
+#[test]
+fn abandoned_means_that_all_is_there() {
+    explore("abandoned", Whole, 4, &[None, Some(1)], || {
+        let (mut producer, consumer) = unbounded();
+        let thief = thread::spawn(move || {
+            let abandoned = consumer.is_abandoned();
+            let stolen = number(consumer.pop_tail());
+            assert!(stolen.is_some() || !abandoned, "the last value was missed");
+            stolen
+        });
+        producer.push(Counted::new(1));
+        drop(producer);
+        thief.join().unwrap()
     });
 }
