@@ -709,18 +709,26 @@ fn steal_into_against_owner() {
 /// The owner looks at its rings without a pin while a thief unlinks the older one and lets its memory go.
 #[test]
 fn owner_looks_while_a_thief_unlinks() {
-    let expected = [3, 2, 1].map(|len| (len, Some(3)));
+    let expected = [
+        (0, None, Some(3)),
+        (1, None, Some(3)),
+        (2, None, Some(3)),
+        (3, None, Some(3)),
+        (1, Some(3), None),
+        (2, Some(3), None),
+        (3, Some(3), None),
+    ];
     explore("owner looks", Bounded, 100, &expected, || {
         let (mut producer, consumer) = filled(3);
         let thief = thread::spawn(move || {
             for value in 1..=2 {
                 assert_eq!(number(consumer.pop_tail()), Some(value));
             }
+            number(consumer.pop_tail())
         });
         let len = producer.len();
         let popped = number(producer.pop_head());
-        thief.join().unwrap();
-        (len, popped)
+        (len, popped, thief.join().unwrap())
     });
 }
 
