@@ -43,9 +43,9 @@ const DEEP: &str = "5";
 
 /// To how many bits the ring's indices are narrowed, the quickest first.
 const BITS: &[&str] = &["3", "4", "5"];
-/// The models, by the beginning of their names, that mean something else with narrow indices: a thief sleeps until an
-/// index has come back.
-const TURNS: &str = "a_full_turn";
+/// The models, by what is in their names, that mean something else with narrow counts: a thief sleeps until a count has
+/// come back.
+const TURNS: [&str; 2] = ["a_full_turn", "a_drained_ring"];
 
 fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, String> {
     let known: Vec<_> = with_models(workspace)
@@ -92,7 +92,7 @@ pub(super) fn steps(workspace: &Workspace, deep: bool) -> Vec<Step> {
 fn steps_of(workspace: &Workspace, name: &str, bound: &str, filter: &[OsString]) -> Vec<Step> {
     let mut steps = vec![step(workspace, name, bound, filter)];
     if name == narrow::RING {
-        let turns = [TURNS.into()];
+        let turns = TURNS.map(Into::into);
         let (widths, bound, filter) = match bound {
             PREEMPTIONS if filter.is_empty() => (&BITS[..1], bound, turns.as_slice()),
             DEEP => (BITS, PREEMPTIONS, filter),

@@ -107,13 +107,15 @@ pub(crate) const BUGS: &[Bug] = &[
         krate: "pool-dequeue",
         file: "src/raw.rs",
         good: "        let claimed = self.claim_tail(|_| 1)?;
+        let (slot, odd) = self.slot(claimed.first);
         // SAFETY: `claim_tail` moved the tail over this slot, so it is ours (I2); we take it once.
-        Some(unsafe { self.slot(claimed.first).take() })
+        Some(unsafe { slot.take(odd) })
 ",
         bad: "        if self.is_empty() {
             return None;
         }
-        let early = unsafe { self.slot(self.indices().tail()).take() };
+        let (slot, odd) = self.slot(self.counts().tail() as usize);
+        let early = unsafe { slot.take(odd) };
         if self.claim_tail(|_| 1).is_some() {
             return Some(early);
         }
@@ -128,23 +130,24 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "hand-over relaxed",
         krate: "pool-dequeue",
-        file: "src/raw.rs",
-        good: ".fetch_add(Indices::head_step(count), Ordering::Release);",
-        bad: ".fetch_add(Indices::head_step(count), Ordering::Relaxed);",
+        file: "src/pushes.rs",
+        good: "self.0.store(pushes, Ordering::Release);",
+        bad: "self.0.store(pushes, Ordering::Relaxed);",
         checks: &[
             loom("a_push_happens_before_its_pop").says("data race"),
             miri("pairs", "every_pair").says("undefined behaviour"),
         ],
     },
     Bug {
-        name: "full flag not looked at",
+        name: "slot's lap not looked at",
         krate: "pool-dequeue",
         file: "src/raw.rs",
-        good: "        if slot.is_full() {
+        good: "        if !slot.is_free(odd) {
             return Err(Full(value));
         }
 ",
-        bad: "",
+        bad: "        let _ = odd;
+",
         checks: &[
             loom("full_with_a_slow_consumer").says("data race"),
             miri("pairs", "every_pair").says("undefined behaviour"),
@@ -188,10 +191,9 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "remainder leaked",
         krate: "pool-dequeue",
         file: "src/raw.rs",
-        good: "            drop(self.batch(self.claim_tail(|len| len), Order::OldestFirst));
+        good: "            drop(self.batch(self.rest(), Order::OldestFirst));
 ",
-        bad:
-            "            let mut rest = self.batch(self.claim_tail(|len| len), Order::OldestFirst);
+        bad: "            let mut rest = self.batch(self.rest(), Order::OldestFirst);
             drop(rest.next());
             mem::forget(rest);
 ",
@@ -207,7 +209,7 @@ pub(crate) const BUGS: &[Bug] = &[
 ",
         bad: "        let rest = Rest(self);
         while rest.0.count != 0 {
-            drop(unsafe { slot(rest.0.slots, rest.0.first).take() });
+            drop(unsafe { slot(rest.0.slots, rest.0.first).0.read() });
             rest.0.first = rest.0.first.wrapping_add(1);
             rest.0.count -= 1;
         }
@@ -231,17 +233,21 @@ pub(crate) const BUGS: &[Bug] = &[
         checks: &[loom("next_is_read_before_the_pop").says("outcomes")],
     },
     Bug {
-        name: "index carry at the wrap",
+        name: "steals carry into pops at the wrap",
         krate: "pool-dequeue",
         file: "src/index.rs",
-        good: "            tail: self.tail.wrapping_add(count as Word) & INDEX_MASK,
+        good: "        let steals = self.0.wrapping_add(count as Word) & COUNT_MASK;
+        Self(self.0 & !COUNT_MASK | steals)
 ",
-        bad: "            tail: self.tail.wrapping_add(count as Word),
+        bad: "        Self(self.0.wrapping_add(count as Word))
 ",
         checks: &[
-            plain("lib", "index::tests::tail_overflow_leaves_the_head_alone").says("assertion"),
+            plain(
+                "lib",
+                "index::tests::a_count_that_wraps_leaves_the_other_alone",
+            )
+            .says("assertion"),
             plain("properties", "every_offset_of_the_wrap").says("assertion"),
-            loom("a_full_turn").says("data race"),
         ],
     },
     Bug {
@@ -263,24 +269,51 @@ pub(crate) const BUGS: &[Bug] = &[
         checks: &[loom("facade_regression_of_fences").says("outcomes")],
     },
     Bug {
-        name: "the tail alone compared",
+        name: "no second look after a claim",
         krate: "pool-dequeue",
         file: "src/raw.rs",
-        good: "            match self.indices.0.compare_exchange_weak(
-                now.pack(),
-                now.tail_forward(count).pack(),
+        good: "self.pushed.pushes.at_least().wrapping_sub(before) < UNSUSPICIOUS",
+        bad: "before != u64::MAX || UNSUSPICIOUS == 0",
+        checks: &[narrow("a_full_turn_and_nothing_there").says("data race")],
+    },
+    Bug {
+        name: "the slot's lap in place of the second look",
+        krate: "pool-dequeue",
+        file: "src/raw.rs",
+        good: "        if self.is_good(before) {
+            Some(claim)
+        } else {
+",
+        bad: "        let (slot, odd) = self.slot(claim.first);
+        if slot.is_free(odd) || before == u64::MAX {
+            Some(claim)
+        } else {
+",
+        checks: &[narrow("a_full_turn_and_nothing_there").says("data race")],
+    },
+    Bug {
+        name: "a claim that does not release",
+        krate: "pool-dequeue",
+        file: "src/raw.rs",
+        good: "                Ordering::AcqRel,
                 Ordering::Acquire,
 ",
-        bad: "            let seen = self.indices();
-            if seen.tail() != now.tail() {
-                now = seen;
-                continue;
+        bad: "                Ordering::Acquire,
+                Ordering::Acquire,
+",
+        checks: &[narrow("a_full_turn").says("data race")],
+    },
+    Bug {
+        name: "an answer after a give-back",
+        krate: "pool-dequeue",
+        file: "src/raw.rs",
+        good: "            let (again, before) = self.try_claim_tail(|len| len.min(most))?;
+",
+        bad: "            if most != 0 {
+                return None;
             }
-            match self.indices.0.compare_exchange_weak(
-                seen.pack(),
-                seen.tail_forward(count).pack(),
-                Ordering::Acquire,
+            let (again, before) = self.try_claim_tail(|len| len.min(most))?;
 ",
-        checks: &[narrow("a_full_turn_of_the_tail").says("data race")],
+        checks: &[narrow("a_drained_ring_stays_empty").says("assertion")],
     },
 ];

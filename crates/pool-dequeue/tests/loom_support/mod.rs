@@ -55,7 +55,7 @@ pub(crate) fn explore<O>(
 
 /// Runs `model` over all schedules within the bound, of which there are at least `floor`, and gives its outcomes.
 #[track_caller]
-fn outcomes<O>(
+pub(crate) fn outcomes<O>(
     name: &str,
     bound: Bound,
     floor: usize,
