@@ -1,8 +1,11 @@
 //! Each contender's proof that it does what it is timed for.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::fork::runtime::{Worker, run};
+use crate::fork::{Deque, work};
 use crate::item::Item;
 use crate::pool::{Contender, Hold};
 use crate::ring::{Batches, Ring};
@@ -201,4 +204,62 @@ pub fn batches<R: Batches>() {
     assert!(out.into_iter().eq(0..ITEMS as u64), "{name} lost a value");
     assert!(rounds < ITEMS, "{name} takes one at a time");
     assert_eq!(R::pop(&mut owner), None, "{name} gave a value twice");
+}
+
+/// Asserts that the scheduler computes what it should on a deque, that jobs are stolen, and that panics come back to the
+/// one who joined.
+///
+/// # Panics
+///
+/// When it does not.
+pub fn deque<D: Deque>() {
+    let name = D::NAME;
+    for threads in [1, 3] {
+        for task in [work::fib, work::tree, work::pieces, work::quicksort] {
+            work::timed::<D>(&mut task(), threads, 1);
+        }
+    }
+    // Neither half ends before the other has begun.
+    let begun = [AtomicBool::new(false), AtomicBool::new(false)];
+    let meet = |me: usize| {
+        begun[me].store(true, Ordering::Relaxed);
+        while !begun[1 - me].load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+    };
+    run::<D, _>(2, |worker| worker.join(|_| meet(0), |_| meet(1)));
+
+    // Without the hook, which would print it.
+    let fail = || std::panic::resume_unwind(Box::new("as it should"));
+    let half = |fails: bool| {
+        move |_: &mut Worker<'_, D>| {
+            if fails {
+                fail();
+            }
+        }
+    };
+    for halves in [(true, false), (false, true), (true, true)] {
+        run::<D, _>(2, |worker| {
+            let joined = || worker.join(half(halves.0), half(halves.1));
+            let result = catch_unwind(AssertUnwindSafe(joined));
+            assert!(result.is_err(), "{name} swallowed a panic");
+            let ended = AtomicU64::new(0);
+            let scope = || {
+                worker.scope(|scope, worker| {
+                    for n in 0..10 {
+                        let ended = &ended;
+                        scope.spawn(worker, move |_, _| {
+                            ended.fetch_add(1, Ordering::Relaxed);
+                            if n == 5 {
+                                fail();
+                            }
+                        });
+                    }
+                });
+            };
+            let result = catch_unwind(AssertUnwindSafe(scope));
+            assert!(result.is_err(), "{name} swallowed a panic");
+            assert_eq!(ended.into_inner(), 10, "{name} ended a scope too soon");
+        });
+    }
 }

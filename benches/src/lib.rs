@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod first;
+pub mod fork;
 pub mod go;
 pub mod goals;
 pub mod item;

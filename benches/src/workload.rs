@@ -9,6 +9,7 @@ use crossbeam_queue::{ArrayQueue, SegQueue};
 use crossbeam_utils::atomic::AtomicCell;
 use lockfree_object_pool::LinearObjectPool;
 
+use crate::fork::{Deque, work as forks};
 use crate::go::{self, Go};
 use crate::item::{Block, Buffer, Costly, Item, costly_made};
 use crate::measure::{Entrant, SHORT, Sample, on_this_thread, on_threads};
@@ -19,7 +20,7 @@ use crate::pool::rivals::{
 };
 use crate::pool::{ByValue, Contender, leaked, turn, work as pools};
 use crate::ring::contenders::{
-    Array, Chain, Concurrent, Crossbeam, Dequeue, Rtrb, St3Fifo, St3Lifo,
+    Array, Chain, Concurrent, Crossbeam, Dequeue, Packed, Rtrb, St3Fifo, St3Lifo,
 };
 use crate::ring::{Batches, Ring, work as rings};
 use crate::value::contenders::{
@@ -40,6 +41,8 @@ pub enum Layer {
     Rotation,
     /// Rings, deques and queues.
     Ring,
+    /// A fork-join scheduler over deques.
+    Scheduler,
     /// Values that are read often.
     Value,
 }
@@ -203,6 +206,7 @@ macro_rules! all_owners {
         vec![
             owner::<Dequeue>($resident, rings::$work::<Dequeue>),
             owner::<Chain>($resident, rings::$work::<Chain>),
+            owner::<Packed>($resident, rings::$work::<Packed>),
             owner::<Crossbeam>($resident, rings::$work::<Crossbeam>),
             owner::<St3Lifo>($resident, rings::$work::<St3Lifo>),
             owner::<St3Fifo>($resident, rings::$work::<St3Fifo>),
@@ -240,12 +244,21 @@ fn all_under_thieves(thieves: usize) -> Vec<Entrant> {
     vec![
         under_thieves::<Dequeue>(thieves),
         under_thieves::<Chain>(thieves),
+        under_thieves::<Packed>(thieves),
         under_thieves::<Crossbeam>(thieves),
         under_thieves::<St3Lifo>(thieves),
         under_thieves::<St3Fifo>(thieves),
         under_thieves::<Array>(thieves),
         under_thieves::<Concurrent>(thieves),
     ]
+}
+
+fn under_thief_by_batch<R: Batches>() -> Entrant {
+    check::batches::<R>();
+    Entrant::new(R::NAME, |values| {
+        rings::under_thieves_by_batch::<R>(1, values)
+    })
+    .lasting(MEETING)
 }
 
 /// What the figures of queues under thieves are.
@@ -263,10 +276,34 @@ fn all_by_batch(thieves: usize, added: usize) -> Vec<Entrant> {
     vec![
         by_batch::<Dequeue>(thieves, added),
         by_batch::<Chain>(thieves, added),
+        by_batch::<Packed>(thieves, added),
         by_batch::<Crossbeam>(thieves, added),
         by_batch::<St3Lifo>(thieves, added),
         by_batch::<St3Fifo>(thieves, added),
     ]
+}
+
+/// What most figures of the scheduler are.
+const PER_JOIN: &str = "ns of all threads' CPU time for a join";
+
+fn scheduler<D: Deque>(threads: usize, mut task: forks::Task<D>) -> Entrant {
+    check::deque::<D>();
+    Entrant::new(D::NAME, move |operations| {
+        forks::timed(&mut task, threads, operations)
+    })
+    .lasting(MEETING)
+}
+
+macro_rules! all_schedulers {
+    ($threads:expr, $task:ident) => {
+        vec![
+            scheduler::<Dequeue>($threads, forks::$task()),
+            scheduler::<Chain>($threads, forks::$task()),
+            scheduler::<Packed>($threads, forks::$task()),
+            scheduler::<Crossbeam>($threads, forks::$task()),
+            scheduler::<St3Lifo>($threads, forks::$task()),
+        ]
+    };
 }
 
 fn migration<C: Contender<Buffer> + ByValue<Buffer>>() -> Entrant {
@@ -534,16 +571,16 @@ pub const WORKLOADS: &[Workload] = &[
         entrants: |_| all_owners!(0, pair),
     },
     Workload {
-        name: "owner pair above 8",
+        name: "owner pair on 32",
         layer: Layer::Ring,
-        about: "the owner pushes onto a ring of eight and pops, nobody else near",
+        about: "the owner pushes onto a ring of 32 and pops, nobody else near",
         unit: PER_VALUE,
-        entrants: |_| all_owners!(8, pair),
+        entrants: |_| all_owners!(32, pair),
     },
     Workload {
         name: "fill and drain",
         layer: Layer::Ring,
-        about: "the owner pushes 64 values and pops them, nobody else near",
+        about: "the owner pushes 128 values and pops them, nobody else near",
         unit: PER_VALUE,
         entrants: |_| all_owners!(0, fill_drain),
     },
@@ -560,6 +597,22 @@ pub const WORKLOADS: &[Workload] = &[
         about: "the same with three thieves",
         unit: "ns of the owner's CPU time for a value",
         entrants: |_| all_under_thieves(3),
+    },
+    Workload {
+        name: "owner under a thief by batch",
+        layer: Layer::Ring,
+        about: "the same with one thief, who takes up to 32 at a time",
+        unit: "ns of the owner's CPU time for a value",
+        entrants: |_| {
+            vec![
+                under_thief_by_batch::<Dequeue>(),
+                under_thief_by_batch::<Chain>(),
+                under_thief_by_batch::<Packed>(),
+                under_thief_by_batch::<Crossbeam>(),
+                under_thief_by_batch::<St3Lifo>(),
+                under_thief_by_batch::<St3Fifo>(),
+            ]
+        },
     },
     Workload {
         name: "one thief by batch",
@@ -583,6 +636,29 @@ pub const WORKLOADS: &[Workload] = &[
         entrants: |_| all_by_batch(1, 1),
     },
     Workload {
+        name: "three thieves, added singly",
+        about: "the owner adds one at a time, three thieves take up to 32 at once",
+        layer: Layer::Ring,
+        unit: BY_ALL,
+        entrants: |_| all_by_batch(3, 1),
+    },
+    Workload {
+        name: "eight added singly",
+        layer: Layer::Ring,
+        about: "push eight values one by one above sixteen that stay, steal eight at once, one thread",
+        unit: "ns of CPU time for a push and a steal",
+        entrants: |_| {
+            vec![
+                owner_and_thief::<Dequeue>(rings::eight_pushed_singly::<Dequeue>),
+                owner_and_thief::<Chain>(rings::eight_pushed_singly::<Chain>),
+                owner_and_thief::<Packed>(rings::eight_pushed_singly::<Packed>),
+                owner_and_thief::<Crossbeam>(rings::eight_pushed_singly::<Crossbeam>),
+                owner_and_thief::<St3Lifo>(rings::eight_pushed_singly::<St3Lifo>),
+                owner_and_thief::<St3Fifo>(rings::eight_pushed_singly::<St3Fifo>),
+            ]
+        },
+    },
+    Workload {
         name: "batch of 8",
         layer: Layer::Ring,
         about: "push and steal eight values above sixteen that stay, one thread",
@@ -595,11 +671,96 @@ pub const WORKLOADS: &[Workload] = &[
                 owner_and_thief::<Chain>(rings::batch_of_eight::<Chain>),
                 owner_and_thief::<Chain>(rings::eight_singles::<Chain>)
                     .named("pool-chain, singles"),
+                owner_and_thief::<Packed>(rings::batch_of_eight::<Packed>),
                 owner_and_thief::<Crossbeam>(rings::batch_of_eight::<Crossbeam>),
                 owner_and_thief::<St3Lifo>(rings::batch_of_eight::<St3Lifo>),
                 owner_and_thief::<St3Fifo>(rings::batch_of_eight::<St3Fifo>),
             ]
         },
+    },
+    Workload {
+        name: "fib",
+        layer: Layer::Scheduler,
+        about: "a Fibonacci number by its definition, a join at each call, one thread",
+        unit: PER_JOIN,
+        entrants: |_| all_schedulers!(1, fib),
+    },
+    Workload {
+        name: "fib, 2 threads",
+        layer: Layer::Scheduler,
+        about: "a Fibonacci number by its definition, a join at each call, 2 threads",
+        unit: PER_JOIN,
+        entrants: |_| all_schedulers!(2, fib),
+    },
+    Workload {
+        name: "fib, 8 threads",
+        layer: Layer::Scheduler,
+        about: "a Fibonacci number by its definition, a join at each call, 8 threads",
+        unit: PER_JOIN,
+        entrants: |_| all_schedulers!(8, fib),
+    },
+    Workload {
+        name: "spawn tree",
+        layer: Layer::Scheduler,
+        about: "a tree of 4,095 jobs, each of which spawns two more and waits for them, one thread",
+        unit: "ns of all threads' CPU time for a job",
+        entrants: |_| all_schedulers!(1, tree),
+    },
+    Workload {
+        name: "spawn tree, 2 threads",
+        layer: Layer::Scheduler,
+        about: "a tree of 4,095 jobs, each of which spawns two more and waits for them, 2 threads",
+        unit: "ns of all threads' CPU time for a job",
+        entrants: |_| all_schedulers!(2, tree),
+    },
+    Workload {
+        name: "spawn tree, 8 threads",
+        layer: Layer::Scheduler,
+        about: "a tree of 4,095 jobs, each of which spawns two more and waits for them, 8 threads",
+        unit: "ns of all threads' CPU time for a job",
+        entrants: |_| all_schedulers!(8, tree),
+    },
+    Workload {
+        name: "small pieces",
+        layer: Layer::Scheduler,
+        about: "a loop over 16,384 numbers, halved by joins down to 8, one thread",
+        unit: "ns of all threads' CPU time for a piece",
+        entrants: |_| all_schedulers!(1, pieces),
+    },
+    Workload {
+        name: "small pieces, 2 threads",
+        layer: Layer::Scheduler,
+        about: "a loop over 16,384 numbers, halved by joins down to 8, 2 threads",
+        unit: "ns of all threads' CPU time for a piece",
+        entrants: |_| all_schedulers!(2, pieces),
+    },
+    Workload {
+        name: "small pieces, 8 threads",
+        layer: Layer::Scheduler,
+        about: "a loop over 16,384 numbers, halved by joins down to 8, 8 threads",
+        unit: "ns of all threads' CPU time for a piece",
+        entrants: |_| all_schedulers!(8, pieces),
+    },
+    Workload {
+        name: "quicksort",
+        layer: Layer::Scheduler,
+        about: "16,384 numbers, a join at each partition, one thread",
+        unit: "ns of all threads' CPU time for a number",
+        entrants: |_| all_schedulers!(1, quicksort),
+    },
+    Workload {
+        name: "quicksort, 2 threads",
+        layer: Layer::Scheduler,
+        about: "16,384 numbers, a join at each partition, 2 threads",
+        unit: "ns of all threads' CPU time for a number",
+        entrants: |_| all_schedulers!(2, quicksort),
+    },
+    Workload {
+        name: "quicksort, 8 threads",
+        layer: Layer::Scheduler,
+        about: "16,384 numbers, a join at each partition, 8 threads",
+        unit: "ns of all threads' CPU time for a number",
+        entrants: |_| all_schedulers!(8, quicksort),
     },
     Workload {
         name: "migration",

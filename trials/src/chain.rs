@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use pool_chain::{TailBatch, try_with_limit_at, unbounded_at};
+use pool_chain::{TailBatch, try_with_limit_at};
 
 use crate::Bytes;
 use crate::books::{Books, Item, planned};
@@ -12,15 +12,14 @@ pub(crate) fn run(input: &[u8]) {
     let mut bytes = Bytes::new(input);
     let books = Books::default();
     let limited = bytes.below(4) == 0;
-    let (mut head, tail) = if limited {
+    let (limit, origin) = if limited {
         let limit = 1 + bytes.below(100);
         // Near the wrap, without a byte that says so: the corpus has none.
-        let origin = 0_u32.wrapping_sub(limit as u32 / 2);
-        try_with_limit_at(limit, origin).expect("a limit above zero")
+        (limit, 0_u32.wrapping_sub(limit as u32 / 2))
     } else {
-        unbounded_at::<Item>(bytes.origin())
+        (usize::MAX, bytes.origin())
     };
-    let limit = head.limit().unwrap_or(usize::MAX);
+    let (mut head, tail) = try_with_limit_at::<Item>(limit, origin).expect("a limit above zero");
     let mut model: VecDeque<usize> = VecDeque::new();
     let thief = tail.clone();
     let mut held: Vec<(TailBatch<'_, Item>, VecDeque<usize>)> = Vec::new();
@@ -30,7 +29,7 @@ pub(crate) fn run(input: &[u8]) {
             0 | 1 => {
                 let item = books.item();
                 let number = item.number();
-                match head.try_push_head(item) {
+                match head.push_head(item) {
                     Ok(()) => model.push_back(number),
                     Err(full) => {
                         let item = full.into_inner();

@@ -361,7 +361,7 @@ fn chain(counts: &Arc<Counts>, round: u64) -> Round {
         for attempt in 0..ATTEMPTS {
             moved += match random.below(16) {
                 0..8 => {
-                    head.push_head(counts.item(attempt));
+                    head.push(counts.item(attempt));
                     1
                 }
                 8 => {

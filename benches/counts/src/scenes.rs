@@ -205,7 +205,7 @@ stolen!(
 stolen!(
     chain_stolen,
     pool_chain::unbounded(),
-    |own: &mut pool_chain::Producer<u64>| own.push_head(1),
+    |own: &mut pool_chain::Producer<u64>| own.push(1),
     |thief: &pool_chain::Consumer<u64>| {
         black_box(thief.pop_tail());
     },
@@ -239,7 +239,7 @@ fn chain_alone(_: usize) -> Tally {
         let (mut own, other) = pool_chain::unbounded();
         Box::new(move || {
             let _other = &other;
-            own.push_head(1u64);
+            own.push(1u64);
             black_box(own.pop_head());
             1
         })

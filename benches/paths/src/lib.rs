@@ -187,13 +187,13 @@ fn chains() -> Vec<Path> {
         Path::new("chain: push_head and pop_head", move |n| {
             let _other = &pair_thief;
             for value in 0..n {
-                pair.push_head(black_box(value));
+                pair.push(black_box(value));
                 black_box(pair.pop_head());
             }
         }),
         Path::new("chain: push_head and pop_tail", move |n| {
             for value in 0..n {
-                tail.push_head(black_box(value));
+                tail.push(black_box(value));
                 black_box(tail_thief.pop_tail());
             }
         }),

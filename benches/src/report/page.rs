@@ -104,6 +104,7 @@ pub fn report(data: &Data) -> Page {
     for (layer, title) in [
         (Layer::Pool, "Pools"),
         (Layer::Ring, "Rings"),
+        (Layer::Scheduler, "A scheduler over the rings"),
         (Layer::Value, "Values"),
     ] {
         let _ = writeln!(text, "## {title}\n");

@@ -6,7 +6,7 @@ use concurrent_queue::ConcurrentQueue;
 use crossbeam_deque::Steal;
 use crossbeam_queue::ArrayQueue;
 
-use super::{Batches, Ring};
+use super::{Batches, Ring, packed};
 
 /// This project's, which differ in how they are made and in whether a push can fail.
 macro_rules! ours {
@@ -83,8 +83,54 @@ ours!(
     pool_chain,
     "pool-chain",
     |_| pool_chain::unbounded(),
-    |()| true
+    |pushed: Result<(), pool_chain::Full<u64>>| pushed.is_ok()
 );
+
+/// What `pool-dequeue` was before its counts were split.
+#[derive(Debug)]
+pub struct Packed;
+
+impl Ring for Packed {
+    const NAME: &'static str = "Go's packed ring";
+    const LIFO: bool = true;
+    type Owner = packed::Owner<u64>;
+    type Thief = packed::Thief<u64>;
+
+    fn new(capacity: usize) -> (Self::Owner, Self::Thief) {
+        packed::bounded(capacity)
+    }
+
+    fn another(thief: &Self::Thief) -> Self::Thief {
+        thief.clone()
+    }
+
+    #[inline(always)]
+    fn push(owner: &mut Self::Owner, value: u64) -> bool {
+        owner.push(value).is_ok()
+    }
+
+    #[inline(always)]
+    fn pop(owner: &mut Self::Owner) -> Option<u64> {
+        owner.pop()
+    }
+
+    #[inline(always)]
+    fn steal(thief: &mut Self::Thief) -> Option<u64> {
+        thief.steal()
+    }
+}
+
+impl Batches for Packed {
+    #[inline(always)]
+    fn push_batch(owner: &mut Self::Owner, values: impl ExactSizeIterator<Item = u64>) -> usize {
+        owner.push_batch(values)
+    }
+
+    #[inline(always)]
+    fn steal_batch(thief: &mut Self::Thief, max: usize, take: impl FnMut(u64)) -> usize {
+        thief.steal_batch(max, take)
+    }
+}
 
 /// crossbeam-deque, last in, first out.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! Rings and deques: one owner's end, and an end for thieves.
 
 pub mod contenders;
+pub mod packed;
 pub mod work;
 
 /// A queue with an owner who adds, and others who take.

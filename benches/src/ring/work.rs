@@ -8,7 +8,7 @@ use super::{Batches, Ring};
 use crate::measure::{Sample, process_cpu, thread_cpu};
 
 /// How many values a ring has room for.
-pub const CAPACITY: usize = 64;
+pub const CAPACITY: usize = 128;
 
 /// The owner adds a value and takes it again.
 #[inline(never)]
@@ -114,6 +114,25 @@ fn with_thieves<R: Ring>(thieves: usize) -> (R::Owner, Vec<R::Thief>) {
 /// The owner adds 32 values and takes back what is left, while thieves take one at a time. Counts the owner's CPU time
 /// for each value.
 pub fn under_thieves<R: Ring>(thieves: usize, values: u64) -> Sample {
+    under::<R>(thieves, values, |thief| {
+        u64::from(R::steal(thief).is_some())
+    })
+}
+
+/// The same with thieves that take several at a time.
+pub fn under_thieves_by_batch<R: Batches>(thieves: usize, values: u64) -> Sample {
+    under::<R>(thieves, values, |thief| {
+        R::steal_batch(thief, BATCH, |value| {
+            black_box(value);
+        }) as u64
+    })
+}
+
+fn under<R: Ring>(
+    thieves: usize,
+    values: u64,
+    steal: impl Fn(&mut R::Thief) -> u64 + Sync,
+) -> Sample {
     let (mut owner, all) = with_thieves::<R>(thieves);
     let rounds = values.div_ceil(ROUND);
     let work = || {
@@ -130,7 +149,6 @@ pub fn under_thieves<R: Ring>(thieves: usize, values: u64) -> Sample {
         }
         (thread_cpu() - start, popped, refused)
     };
-    let steal = |thief: &mut R::Thief| u64::from(R::steal(thief).is_some());
     let ((took, popped, refused), stolen) = beside_thieves::<R, _>(all, steal, work);
     // An owner may see as empty what a thief is about to give back; it is then the thief's.
     assert_eq!(
@@ -192,7 +210,20 @@ pub fn eight_singles<R: Ring>(owner: &mut R::Owner, thief: &mut R::Thief, values
     }
 }
 
-/// The same eight at once.
+/// Eight pushes, then one steal of up to eight.
+#[inline(never)]
+pub fn eight_pushed_singly<R: Batches>(owner: &mut R::Owner, thief: &mut R::Thief, values: u64) {
+    for n in 0..values.div_ceil(EIGHT as u64) {
+        for _ in 0..EIGHT {
+            black_box(R::push(owner, black_box(n)));
+        }
+        R::steal_batch(thief, EIGHT, |value| {
+            black_box(value);
+        });
+    }
+}
+
+/// The same eight, pushed and stolen at once.
 #[inline(never)]
 pub fn batch_of_eight<R: Batches>(owner: &mut R::Owner, thief: &mut R::Thief, values: u64) {
     for n in 0..values.div_ceil(EIGHT as u64) {

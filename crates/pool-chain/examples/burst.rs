@@ -15,7 +15,7 @@ fn main() {
     report("at the start", producer.len(), producer.capacity());
 
     for number in 0..200_000 {
-        producer.push_head(format!("message {number}"));
+        producer.push(format!("message {number}"));
     }
     report(
         "after a burst without readers",
@@ -39,7 +39,7 @@ fn main() {
 
     let mut traffic = 0;
     while producer.capacity() > 64 {
-        producer.push_head(format!("message {traffic}"));
+        producer.push(format!("message {traffic}"));
         consumer.pop_tail();
         traffic += 1;
     }

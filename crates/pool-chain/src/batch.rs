@@ -6,7 +6,7 @@
 use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
-use core::mem::{self, MaybeUninit};
+use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
 use pool_dequeue::Batch;
@@ -22,9 +22,8 @@ struct Held<'a, T> {
     /// a plain field that reference would have to stay valid for as long as a function that was given the
     /// batch by value runs, `drop` for one.
     values: MaybeUninit<Batch<'a, T>>,
+    /// There is a hold of ours on it.
     node: NonNull<Node<T>>,
-    /// Whether there is a hold of ours on the node, or the borrow of the producer keeps it.
-    holds: bool,
 }
 
 // SAFETY: it moves the values that it has, and gives back a hold, which is any thread's work.
@@ -33,33 +32,28 @@ unsafe impl<T: Send> Send for Held<'_, T> {}
 unsafe impl<T: Send> Sync for Held<'_, T> {}
 
 impl<'a, T> Held<'a, T> {
-    /// What a claim on a ring has given, if it is anything; takes a hold where one is asked for.
+    /// What a claim on a ring has given, if it is anything, with a hold on the ring.
     ///
     /// # Safety
     ///
-    /// `node` is where `link` points, and `link` came from a link. The node stays for this call, and for `'a`
-    /// without a hold.
+    /// `node` is where `link` points, and `link` came from a link. The node stays for this call.
     unsafe fn new(
         node: &Node<T>,
         link: *mut Node<T>,
-        holds: bool,
         claim: impl FnOnce(&'a BoxedRing<T>) -> Batch<'a, T>,
     ) -> Option<Self> {
         let link = NonNull::new(link)?;
-        // SAFETY: the ring stays as long as the node: for `'a`, or until the hold is given back, and the batch
-        // is used no longer than that.
+        // SAFETY: the ring stays as long as the node: until the hold is given back, and the batch is used no longer
+        // than that.
         let ring = unsafe { &*ptr::from_ref(&node.ring) };
         let values = claim(ring);
         if values.len() == 0 {
             return None;
         }
-        if holds {
-            node.hold();
-        }
+        node.hold();
         Some(Self {
             values: MaybeUninit::new(values),
             node: link,
-            holds,
         })
     }
 
@@ -71,7 +65,7 @@ impl<'a, T> Held<'a, T> {
     /// Nothing in production. The model checker finds out here if the node has been freed.
     #[inline(always)]
     fn check(&self) {
-        // SAFETY: kept by the hold, or by the borrow.
+        // SAFETY: kept by the hold.
         let _node = unsafe { Node::at(self.node.as_ptr()) };
     }
 
@@ -86,24 +80,16 @@ impl<'a, T> Held<'a, T> {
 impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
         /// Gives the hold back after the values are gone, also when one of their destructors panics.
-        struct GiveBack<T> {
-            node: NonNull<Node<T>>,
-            holds: bool,
-        }
+        struct GiveBack<T>(NonNull<Node<T>>);
         impl<T> Drop for GiveBack<T> {
             fn drop(&mut self) {
-                if self.holds {
-                    // SAFETY: the hold was taken in `new`, through the link, and is given up here, once. It is not the
-                    // chain's.
-                    unsafe { Node::release(self.node) };
-                }
+                // SAFETY: the hold was taken in `new`, through the link, and is given up here, once. It is not the
+                // chain's.
+                unsafe { Node::release(self.0) };
             }
         }
 
-        let _hold = GiveBack {
-            node: self.node,
-            holds: self.holds,
-        };
+        let _hold = GiveBack(self.node);
         self.check();
         // SAFETY: always initialised, and not used again.
         unsafe { self.values.assume_init_drop() };
@@ -115,14 +101,16 @@ impl<T> Drop for Held<'_, T> {
 ///
 /// Values are claimed ring by ring, as the batch comes to them; until then consumers may take them.
 /// Dropping the batch pops and drops what it has not given out, each value once, even when one of the
-/// destructors panics. Forgetting it (`mem::forget`) leaks the values it had claimed and the memory of
-/// their ring, and nothing else.
+/// destructors panics. Forgetting it (`mem::forget`) leaks the values it had claimed, and nothing
+/// else.
 #[must_use = "dropping a batch drops the values in it"]
 pub struct HeadBatch<'a, T> {
     chain: &'a Chain<T>,
-    held: Option<Held<'a, T>>,
+    /// From a ring that the producer has a hold on, and gives up none while it is borrowed.
+    values: Option<Batch<'a, T>>,
     /// How many more may be claimed.
     left: usize,
+    /// As long as the producer is borrowed.
     _producer: PhantomData<&'a mut Producer<T>>,
 }
 
@@ -135,7 +123,7 @@ impl<'a, T> HeadBatch<'a, T> {
     pub(crate) unsafe fn new(chain: &'a Chain<T>, max: usize) -> Self {
         let mut batch = Self {
             chain,
-            held: None,
+            values: None,
             left: max,
             _producer: PhantomData,
         };
@@ -145,25 +133,19 @@ impl<'a, T> HeadBatch<'a, T> {
 
     /// Claims what the newest ring that has any can give.
     fn claim(&mut self) {
-        // The ring that it was in goes before another comes.
-        self.held = None;
+        // The ring that it was in may go when the next one is looked for.
+        self.values = None;
         if self.left == 0 {
             return;
         }
-        let left = self.left;
-        let mut at_head = true;
-        let claim = |node: &Node<T>, link| {
-            let holds = !mem::replace(&mut at_head, false);
-            // SAFETY: we are the producer for `'a` (`new`).
-            let claim = |ring: &'a BoxedRing<T>| unsafe { ring.pop_head_batch(left) };
-            // SAFETY: node and link are what `at_head` found. The head's node, which comes first, stays while we are
-            // the producer and append nothing, which is for `'a` (`new`); for any other there is a hold.
-            unsafe { Held::new(node, link, holds, claim) }
-        };
-        // SAFETY: we are the producer for `'a` (`new`); the closure calls no method of the chain.
-        self.held = unsafe { self.chain.at_head(claim) };
-        match &self.held {
-            Some(held) => self.left -= held.len(),
+        let (chain, left) = (self.chain, self.left);
+        // SAFETY: we are the producer for `'a` (`new`), which has a hold on each ring that it pops from (C5), and does
+        // nothing with the chain's head meanwhile but come here.
+        let claim = |node: &Node<T>| unsafe { chain.batch_of(node, left) };
+        // SAFETY: as above; the closure calls no method that moves rings.
+        self.values = unsafe { self.chain.at_head(claim) };
+        match &self.values {
+            Some(values) => self.left -= values.len(),
             None => self.left = 0,
         }
     }
@@ -175,7 +157,7 @@ impl<T> Iterator for HeadBatch<'_, T> {
     #[inline]
     fn next(&mut self) -> Option<T> {
         loop {
-            if let Some(value) = self.held.as_mut()?.next() {
+            if let Some(value) = self.values.as_mut()?.next() {
                 return Some(value);
             }
             self.claim();
@@ -183,7 +165,7 @@ impl<T> Iterator for HeadBatch<'_, T> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let claimed = self.held.as_ref().map_or(0, Held::len);
+        let claimed = self.values.as_ref().map_or(0, Batch::len);
         (claimed, claimed.checked_add(self.left))
     }
 }
@@ -207,7 +189,7 @@ impl<T> Drop for HeadBatch<'_, T> {
 
 impl<T> fmt::Debug for HeadBatch<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let claimed = self.held.as_ref().map_or(0, Held::len);
+        let claimed = self.values.as_ref().map_or(0, Batch::len);
         f.debug_struct("HeadBatch")
             .field("claimed", &claimed)
             .finish_non_exhaustive()
@@ -232,7 +214,7 @@ impl<'a, T> TailBatch<'a, T> {
         }
         let held = chain.at_tail(|node, link| {
             // SAFETY: node and link are what `at_tail` found, and there is a hold.
-            unsafe { Held::new(node, link, true, |ring| ring.pop_tail_batch(max)) }
+            unsafe { Held::new(node, link, |ring| ring.pop_tail_batch(max)) }
         });
         Self { held }
     }

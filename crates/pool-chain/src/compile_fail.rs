@@ -99,13 +99,13 @@ mod the_producer_is_not_clone {}
 /// let (mut producer, _consumer) = pool_chain::unbounded::<u8>();
 /// let batch = producer.pop_head_batch(2);
 /// drop(batch);
-/// producer.push_head(1);
+/// producer.push(1);
 /// ```
 ///
 /// ```compile_fail,E0499
 /// let (mut producer, _consumer) = pool_chain::unbounded::<u8>();
 /// let batch = producer.pop_head_batch(2);
-/// producer.push_head(1);
+/// producer.push(1);
 /// drop(batch);
 /// ```
 mod a_head_batch_borrows_the_producer {}
@@ -132,14 +132,14 @@ mod a_tail_batch_keeps_its_chain {}
 /// ```
 /// let text = String::from("kept");
 /// let (mut producer, _consumer) = pool_chain::unbounded::<&String>();
-/// producer.push_head(&text);
+/// producer.push(&text);
 /// ```
 ///
 /// ```compile_fail,E0597
 /// let (mut producer, _consumer) = pool_chain::unbounded::<&String>();
 /// {
 ///     let text = String::from("gone");
-///     producer.push_head(&text);
+///     producer.push(&text);
 /// }
 /// producer.pop_head();
 /// ```

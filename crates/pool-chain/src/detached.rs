@@ -34,8 +34,8 @@ impl<T> Detached<T> {
     /// # Safety
     ///
     /// The list is linked through `next` to its end, no chain leads to it any more (other than for guards
-    /// of `domain` that exist already, if there is a domain), and the chain's hold on each node is given
-    /// up here. No producer will touch it.
+    /// of `domain` that exist already, if there is a domain), and the chain's hold on each node and the
+    /// producer's are given up here. No producer will touch it.
     pub(crate) unsafe fn new(front: *mut Node<T>, domain: Option<Domain>) -> Self {
         Self {
             front,
@@ -88,6 +88,8 @@ impl<T> Iterator for Detached<T> {
             let next = node.next.load(Ordering::Relaxed);
             if let Some(node) = NonNull::new(self.front) {
                 self.front = next;
+                // SAFETY: the producer's hold, given up by whoever made this. The chain's is there yet.
+                unsafe { Node::release(node) };
                 match &self.domain {
                     Some(domain) => {
                         let guard = domain.pin();

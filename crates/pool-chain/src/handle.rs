@@ -3,18 +3,54 @@
 use core::alloc::Layout;
 use core::fmt;
 use core::marker::PhantomData;
+use core::ops::Deref;
 use core::panic::RefUnwindSafe;
 
 use crate::batch::{HeadBatch, TailBatch};
-use crate::error::{Full, LimitError, Reason};
+use crate::error::{Full, LimitError};
 use crate::raw::{Chain, FIRST_CAPACITY};
 #[cfg(pool_loom)]
 use crate::sync::Arc;
+use crate::sync::{AtomicBool, Ordering};
 #[cfg(not(pool_loom))]
 use alloc::sync::Arc;
 
-/// Stands for "no limit".
-const UNLIMITED: usize = usize::MAX;
+/// Whether a chain has a limit: [`Unlimited`] or [`Limited`].
+pub trait Limit: sealed::Limit {}
+
+/// The mark of a producer whose chain grows as needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unlimited(());
+
+/// The mark of a producer whose chain holds so many values at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limited(usize);
+
+impl Limit for Unlimited {}
+impl Limit for Limited {}
+
+mod sealed {
+    use super::{Limited, Unlimited};
+
+    pub trait Limit {
+        /// The most values that the chain may hold, if there is such a number.
+        fn limit(&self) -> Option<usize>;
+    }
+
+    impl Limit for Unlimited {
+        #[inline(always)]
+        fn limit(&self) -> Option<usize> {
+            None
+        }
+    }
+
+    impl Limit for Limited {
+        #[inline(always)]
+        fn limit(&self) -> Option<usize> {
+            Some(self.0)
+        }
+    }
+}
 
 /// Makes a chain that grows as needed, and gives out its two ends.
 ///
@@ -25,28 +61,27 @@ const UNLIMITED: usize = usize::MAX;
 /// ```
 /// let (mut producer, consumer) = pool_chain::unbounded();
 /// for n in 0..100 {
-///     producer.push_head(n);
+///     producer.push(n);
 /// }
 /// assert_eq!(consumer.pop_tail(), Some(0));
 /// assert_eq!(producer.pop_head(), Some(99));
 /// ```
 #[must_use]
 pub fn unbounded<T>() -> (Producer<T>, Consumer<T>) {
-    ends(UNLIMITED, 0)
+    ends(Unlimited(()), 0)
 }
 
 /// The same with the first index of every ring given, so that a test can start just below the wrap.
 #[doc(hidden)]
 #[must_use]
 pub fn unbounded_at<T>(origin: u32) -> (Producer<T>, Consumer<T>) {
-    ends(UNLIMITED, origin)
+    ends(Unlimited(()), origin)
 }
 
 /// Makes a chain that never holds more than `limit` values, and gives out its two ends.
 ///
 /// The limit is exact, whatever consumers do at the same time: a push is refused only if the chain held
-/// `limit` values at some moment during the call. Values in a batch that somebody has claimed no longer
-/// count. `usize::MAX` is no limit.
+/// `limit` values at some moment during the call. Values that a consumer has claimed no longer count.
 ///
 /// # Panics
 ///
@@ -56,15 +91,15 @@ pub fn unbounded_at<T>(origin: u32) -> (Producer<T>, Consumer<T>) {
 ///
 /// ```
 /// let (mut producer, consumer) = pool_chain::with_limit(2);
-/// producer.try_push_head("a").unwrap();
-/// producer.try_push_head("b").unwrap();
-/// assert_eq!(producer.try_push_head("c").unwrap_err().into_inner(), "c");
+/// producer.push_head("a").unwrap();
+/// producer.push_head("b").unwrap();
+/// assert_eq!(producer.push_head("c").unwrap_err().into_inner(), "c");
 /// assert_eq!(consumer.pop_tail(), Some("a"));
-/// producer.try_push_head("c").unwrap();
+/// producer.push_head("c").unwrap();
 /// ```
 #[must_use]
 #[track_caller]
-pub fn with_limit<T>(limit: usize) -> (Producer<T>, Consumer<T>) {
+pub fn with_limit<T>(limit: usize) -> (Producer<T, Limited>, Consumer<T>) {
     match try_with_limit(limit) {
         Ok(ends) => ends,
         Err(error) => panic!("{error}"),
@@ -76,7 +111,7 @@ pub fn with_limit<T>(limit: usize) -> (Producer<T>, Consumer<T>) {
 /// # Errors
 ///
 /// [`LimitError::Zero`] on a limit of zero.
-pub fn try_with_limit<T>(limit: usize) -> Result<(Producer<T>, Consumer<T>), LimitError> {
+pub fn try_with_limit<T>(limit: usize) -> Result<(Producer<T, Limited>, Consumer<T>), LimitError> {
     try_with_limit_at(limit, 0)
 }
 
@@ -85,21 +120,24 @@ pub fn try_with_limit<T>(limit: usize) -> Result<(Producer<T>, Consumer<T>), Lim
 pub fn try_with_limit_at<T>(
     limit: usize,
     origin: u32,
-) -> Result<(Producer<T>, Consumer<T>), LimitError> {
+) -> Result<(Producer<T, Limited>, Consumer<T>), LimitError> {
     if limit == 0 {
         return Err(LimitError::Zero);
     }
-    Ok(ends(limit, origin))
+    Ok(ends(Limited(limit), origin))
 }
 
-fn ends<T>(limit: usize, origin: u32) -> (Producer<T>, Consumer<T>) {
-    let chain = Arc::new(Chain::new_at(origin));
+fn ends<T, L>(limit: L, origin: u32) -> (Producer<T, L>, Consumer<T>) {
+    let shared = Arc::new(Shared {
+        chain: Chain::new_at(origin),
+        abandoned: AtomicBool::new(false),
+    });
     let consumer = Consumer {
-        chain: chain.clone(),
+        chain: shared.clone(),
     };
     (
         Producer {
-            chain,
+            chain: Mine(shared),
             limit,
             _single: PhantomData,
         },
@@ -107,12 +145,49 @@ fn ends<T>(limit: usize, origin: u32) -> (Producer<T>, Consumer<T>) {
     )
 }
 
+/// What the handles of a queue share.
+struct Shared<T> {
+    chain: Chain<T>,
+    /// Whether the producer is gone. Goes from `false` to `true` once, when the producer is dropped.
+    abandoned: AtomicBool,
+}
+
+/// The handles call the chain through it.
+impl<T> Deref for Shared<T> {
+    type Target = Chain<T>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Chain<T> {
+        &self.chain
+    }
+}
+
+/// The producer's part of what is shared; it says so when the producer goes.
+struct Mine<T>(Arc<Shared<T>>);
+
+impl<T> Drop for Mine<T> {
+    fn drop(&mut self) {
+        // ORDERING: Release, pairs with the Acquire load in `is_abandoned`: who hears of it sees every push.
+        self.0.abandoned.store(true, Ordering::Release);
+    }
+}
+
+impl<T> Deref for Mine<T> {
+    type Target = Chain<T>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Chain<T> {
+        &self.0.chain
+    }
+}
+
 /// The producing end of a chain: pushes and pops at the head.
 ///
-/// There is one. It can move to another thread, but it cannot be cloned or shared.
-pub struct Producer<T> {
-    chain: Arc<Chain<T>>,
-    limit: usize,
+/// There is one. It can move to another thread, but it cannot be cloned or shared. `L` says whether the chain has a
+/// limit.
+pub struct Producer<T, L = Unlimited> {
+    chain: Mine<T>,
+    limit: L,
     /// Not `Sync`: the producer is one thread at a time.
     _single: PhantomData<core::cell::Cell<()>>,
 }
@@ -121,7 +196,7 @@ pub struct Producer<T> {
 ///
 /// Clone it or share it with as many threads as you like.
 pub struct Consumer<T> {
-    chain: Arc<Chain<T>>,
+    chain: Arc<Shared<T>>,
 }
 
 impl<T> Clone for Consumer<T> {
@@ -133,83 +208,86 @@ impl<T> Clone for Consumer<T> {
 }
 
 // The cell is only a mark: there is nothing in the handle that a panic could leave half-changed.
-impl<T> RefUnwindSafe for Producer<T> {}
-
-/// What both ends can say of their chain.
-macro_rules! observers {
-    ($name:literal) => {
-        /// How many slots the rings have together at the moment.
-        ///
-        /// Wait-free; pins the current epoch and looks at each ring.
-        #[must_use]
-        pub fn capacity(&self) -> usize {
-            self.chain.capacity()
-        }
-
-        /// About how many values the chain holds: the sum over its rings, looked at one after the other.
-        /// Exact while nobody else is at work.
-        ///
-        /// Wait-free; pins the current epoch.
-        #[must_use]
-        pub fn len(&self) -> usize {
-            self.chain.len()
-        }
-
-        /// Whether the chain was empty at some moment during the call.
-        ///
-        /// Lock-free; pins the current epoch.
-        #[must_use]
-        pub fn is_empty(&self) -> bool {
-            self.chain.is_empty()
-        }
-
-        fn debug(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.debug_struct($name)
-                .field("len", &self.len())
-                .field("capacity", &self.capacity())
-                .finish_non_exhaustive()
-        }
-    };
-}
+impl<T, L> RefUnwindSafe for Producer<T, L> {}
 
 impl<T> Producer<T> {
-    observers!("Producer");
+    /// Adds a value at the head. It cannot be refused: the chain has no limit.
+    ///
+    /// Wait-free but for the allocator, as [`push_head`](Self::push_head).
+    ///
+    /// # Aborts
+    ///
+    /// When the allocator has no room for another ring, this ends as `Vec::push` does, in
+    /// [`handle_alloc_error`](alloc::alloc::handle_alloc_error). `push_head` gives the value back instead.
+    #[inline]
+    pub fn push(&mut self, value: T) {
+        if self.push_head(value).is_err() {
+            no_room::<T>();
+        }
+    }
+}
+
+impl<T, L: Limit> Producer<T, L> {
+    /// How many slots the rings have together: those that the producer knows of. It hears of rings that consumers
+    /// unlink when it looks for room, and in this call.
+    ///
+    /// Wait-free; pins no epoch.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        // SAFETY: there is one producer handle, it is not `Sync`, and no call of it is under way.
+        unsafe { self.chain.producer_capacity() }
+    }
+
+    /// How many values the chain holds. Exact while nobody takes any.
+    ///
+    /// Wait-free; pins no epoch. One look at each ring that holds values, mostly one.
+    #[inline]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        // SAFETY: there is one producer handle, it is not `Sync`, and no call of it is under way.
+        unsafe { self.chain.producer_len() }
+    }
+
+    /// Whether the chain is empty. Values may leave it at any moment, but none comes but by the producer.
+    ///
+    /// Wait-free; pins no epoch. One look at each ring that may hold values, mostly one.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        // SAFETY: there is one producer handle, it is not `Sync`, and no call of it is under way.
+        unsafe { self.chain.producer_is_empty() }
+    }
 
     /// The most values that the chain may hold, if it was made with a limit.
     #[must_use]
     pub fn limit(&self) -> Option<usize> {
-        (self.limit != UNLIMITED).then_some(self.limit)
+        self.limit.limit()
     }
 
-    /// Adds a value at the head.
-    ///
-    /// Wait-free but for the allocator: one atomic addition, and a new ring when the newest is full.
-    ///
-    /// # Panics
-    ///
-    /// If the chain is at the limit that it was made with: use [`try_push_head`](Self::try_push_head) with
-    /// [`with_limit`]. The value is dropped. When the allocator has no room for another ring, this ends as
-    /// `Vec::push` does, in [`handle_alloc_error`](alloc::alloc::handle_alloc_error).
-    #[inline]
-    #[track_caller]
-    pub fn push_head(&mut self, value: T) {
-        if let Err(full) = self.try_push_head(value) {
-            refused(&full);
-        }
+    /// Whether the consumer is of the same chain. Wait-free.
+    #[must_use]
+    pub fn same_queue(&self, consumer: &Consumer<T>) -> bool {
+        Arc::ptr_eq(&self.chain.0, &consumer.chain)
     }
 
     /// Adds a value at the head, or gives it back.
     ///
-    /// Wait-free but for the allocator, as [`push_head`](Self::push_head).
+    /// Wait-free but for the allocator: plain loads and stores, and a new ring when the newest is full. At a limit
+    /// each push also looks at the older rings.
+    ///
+    /// A push is no fence. A producer that pushes and then looks whether a consumer sleeps needs a sequentially
+    /// consistent fence ([`fence`](core::sync::atomic::fence)) between the two, and so does a consumer between
+    /// its note that it sleeps and its last look at the chain.
     ///
     /// # Errors
     ///
-    /// [`Full`] when the chain is at its limit, or needs another ring and the allocator has no room.
+    /// [`Full`] when the chain is at its limit, or needs another ring and the allocator has no room. A chain
+    /// without a limit has [`push`](Producer::push), too, which cannot be refused.
     #[inline]
-    pub fn try_push_head(&mut self, value: T) -> Result<(), Full<T>> {
-        if self.limit != UNLIMITED {
+    pub fn push_head(&mut self, value: T) -> Result<(), Full<T>> {
+        if let Some(limit) = self.limit.limit() {
             // SAFETY: there is one producer handle and we have it exclusively.
-            if unsafe { self.chain.room(self.limit) } == 0 {
+            if unsafe { self.chain.room(limit) } == 0 {
                 return Err(Full::limit(value));
             }
         }
@@ -220,7 +298,7 @@ impl<T> Producer<T> {
     /// Adds values at the head until `values` ends, and says how many. Fewer are taken only when the chain
     /// comes to its limit, or when it needs another ring and the allocator has no room.
     ///
-    /// One atomic addition for each ring filled; consumers see what goes into one ring all or not at all.
+    /// One store for each ring filled makes its values visible: consumers see all of them or none.
     /// An iterator passed by reference keeps what did not fit: it is asked for a value only when there is a
     /// place for it. If it panics, what it gave so far is in the chain.
     pub fn push_head_batch<I>(&mut self, values: I) -> usize
@@ -228,14 +306,14 @@ impl<T> Producer<T> {
         I: IntoIterator<Item = T>,
     {
         let mut values = values.into_iter();
-        if self.limit == UNLIMITED {
+        let Some(limit) = self.limit.limit() else {
             // SAFETY: there is one producer handle and we have it exclusively, so the iterator cannot reach it.
             return unsafe { self.chain.push_head_batch(&mut values) };
-        }
+        };
         let mut total = 0;
         loop {
             // SAFETY: there is one producer handle and we have it exclusively.
-            let room = unsafe { self.chain.room(self.limit) };
+            let room = unsafe { self.chain.room(limit) };
             if room == 0 {
                 return total;
             }
@@ -251,12 +329,21 @@ impl<T> Producer<T> {
 
     /// Takes the newest value.
     ///
-    /// Lock-free: one compare-exchange, retried while consumers move the tail. Only when the newest ring is
-    /// empty and older ones are not yet unlinked, the current epoch is pinned too.
+    /// Lock-free: one compare-exchange, retried while consumers move the tail. Pins no epoch, but where it
+    /// finds older rings drained and unlinks them.
     #[inline]
     pub fn pop_head(&mut self) -> Option<T> {
         // SAFETY: there is one producer handle and we have it exclusively.
         unsafe { self.chain.pop_head() }
+    }
+
+    /// Takes the oldest value: for a producer that works first in, first out.
+    ///
+    /// Lock-free, as [`Consumer::pop_tail`]. Pins the epoch only where there is more than one ring.
+    #[inline]
+    pub fn pop_tail(&mut self) -> Option<T> {
+        // SAFETY: there is one producer handle and we have it exclusively.
+        unsafe { self.chain.producer_pop_tail() }
     }
 
     /// Takes up to `max` of the newest values, newest first.
@@ -282,7 +369,95 @@ impl<T> Producer<T> {
 }
 
 impl<T> Consumer<T> {
-    observers!("Consumer");
+    /// How many slots the rings have together at the moment.
+    ///
+    /// Wait-free; pins the current epoch and looks at each ring.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.chain.capacity()
+    }
+
+    /// About how many values the chain holds: the sum over its rings, looked at one after the other.
+    /// Exact while nobody else is at work.
+    ///
+    /// Wait-free; pins the current epoch.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.chain.len()
+    }
+
+    /// Whether the chain was empty at some moment during the call.
+    ///
+    /// Lock-free; pins the current epoch.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.chain.is_empty()
+    }
+
+    /// Whether the producer is gone.
+    ///
+    /// Nothing is pushed after that, and a pop that begins when this has returned `true` sees every push: a consumer
+    /// that then finds the chain empty may stop. Wait-free: one load.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, consumer) = pool_chain::unbounded();
+    /// producer.push("last");
+    /// assert!(!consumer.is_abandoned());
+    /// drop(producer);
+    /// assert!(consumer.is_abandoned());
+    /// assert_eq!(consumer.pop_tail(), Some("last"));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        // ORDERING: Acquire, pairs with the Release store in `drop` of the producer's part: the next look at the chain
+        // finds all pushes.
+        self.chain.abandoned.load(Ordering::Acquire)
+    }
+
+    /// Whether both consumers are of the same chain. Wait-free.
+    #[must_use]
+    pub fn same_queue(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.chain, &other.chain)
+    }
+
+    /// Moves the older half of the values of the oldest ring that holds any, rounded up, into another chain and
+    /// returns the oldest of them.
+    ///
+    /// This is how a thread without work steals from another: it runs the value that comes back, and the others are
+    /// in its own chain by then. They arrive in the order of their age, the newest at the head. `None` means that
+    /// this chain was empty at some moment during the call.
+    ///
+    /// - One claim takes the values, up to 256 of them (32 on targets without 64-bit atomics).
+    /// - Never more move than the newest ring of `into` has free slots, or than its limit allows. If that ring is
+    ///   full, a new one is made first; without memory for it, and where another consumer has not yet emptied the
+    ///   next slot, this takes one value as [`pop_tail`](Self::pop_tail) does. So no value is ever dropped.
+    /// - If both are the same chain, this is `pop_tail`.
+    ///
+    /// Lock-free but for the allocator; pins the current epoch.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut victim, thief) = pool_chain::unbounded();
+    /// victim.push_head_batch(1..=6);
+    /// let (mut own, _) = pool_chain::unbounded();
+    /// assert_eq!(thief.steal_into(&mut own), Some(1));
+    /// assert_eq!(own.pop_head(), Some(3));
+    /// assert_eq!(own.pop_head(), Some(2));
+    /// assert_eq!(victim.len(), 3);
+    /// ```
+    pub fn steal_into<L: Limit>(&self, into: &mut Producer<T, L>) -> Option<T> {
+        let room = match into.limit.limit() {
+            // SAFETY: there is one producer handle and we have it exclusively.
+            Some(limit) => unsafe { into.chain.room(limit) },
+            None => usize::MAX,
+        };
+        // SAFETY: as above.
+        unsafe { self.chain.steal_into(&into.chain, room) }
+    }
 
     /// Takes the oldest value. `None` means that the chain was empty at some moment during the call.
     ///
@@ -303,26 +478,28 @@ impl<T> Consumer<T> {
     }
 }
 
-/// Says why `push_head` could not.
+/// What a push that cannot be refused ends in when there is no memory.
 #[cold]
-#[track_caller]
-fn refused<T>(full: &Full<T>) -> ! {
-    match full.reason() {
-        Reason::Limit => panic!("push_head on a chain at its limit: use try_push_head"),
-        Reason::OutOfMemory => alloc::alloc::handle_alloc_error(
-            Layout::array::<T>(FIRST_CAPACITY).unwrap_or(Layout::new::<T>()),
-        ),
-    }
+fn no_room<T>() -> ! {
+    alloc::alloc::handle_alloc_error(
+        Layout::array::<T>(FIRST_CAPACITY).unwrap_or(Layout::new::<T>()),
+    )
 }
 
-impl<T> fmt::Debug for Producer<T> {
+impl<T, L: Limit> fmt::Debug for Producer<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.debug(f)
+        f.debug_struct("Producer")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
     }
 }
 
 impl<T> fmt::Debug for Consumer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.debug(f)
+        f.debug_struct("Consumer")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
     }
 }

@@ -21,7 +21,9 @@ mod variance;
 
 pub use batch::{HeadBatch, TailBatch};
 pub use error::{Full, LimitError, Reason};
-pub use handle::{Consumer, Producer, try_with_limit, unbounded, with_limit};
+pub use handle::{
+    Consumer, Limit, Limited, Producer, Unlimited, try_with_limit, unbounded, with_limit,
+};
 #[doc(hidden)]
 pub use handle::{try_with_limit_at, unbounded_at};
 pub use pool_dequeue::MAX_CAPACITY;

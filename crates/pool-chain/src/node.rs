@@ -16,18 +16,18 @@ pub(crate) struct Node<T> {
     pub(crate) ring: BoxedRing<T>,
     /// The next newer ring. Null until the producer appends one, then the same for ever (C2).
     pub(crate) next: AtomicPtr<Node<T>>,
-    /// The next older ring. Set before the node is linked; cleared once, by whoever unlinks the older
-    /// ring (C5).
-    pub(crate) prev: AtomicPtr<Node<T>>,
+    /// The ring before, for the producer alone, and only while it holds that one, too (C5).
+    pub(crate) prev: *mut Node<T>,
     /// One for the chain, given back when every thread that may have found the node through a link has
-    /// gone on, and one for each batch that still moves values out of the ring.
+    /// gone on, one for the producer, given back when it learns that the ring was unlinked, and one for each
+    /// batch that still moves values out of the ring.
     holders: AtomicUsize,
     #[cfg(pool_loom)]
     watch: crate::reclaim::model::Watch,
 }
 
 impl<T> Node<T> {
-    /// A node for an empty ring, not linked yet; `None` if the allocator has no room.
+    /// A node for an empty ring, not linked yet, with two holds: the chain's and the producer's. `None` if the allocator has no room.
     pub(crate) fn allocate(
         capacity: usize,
         origin: u32,
@@ -40,8 +40,8 @@ impl<T> Node<T> {
         place.push(Self {
             ring,
             next: AtomicPtr::new(ptr::null_mut()),
-            prev: AtomicPtr::new(prev),
-            holders: AtomicUsize::new(1),
+            prev,
+            holders: AtomicUsize::new(2),
             #[cfg(pool_loom)]
             watch: crate::reclaim::model::Watch::new(),
         });

@@ -18,7 +18,7 @@ pub use crate::detached::Detached;
 use crate::error::Full;
 use crate::node::Node;
 use crate::reclaim::{Domain, Guard};
-use crate::sync::{AtomicPtr, Ordering, UnsafeCell, const_unless_loom, fence};
+use crate::sync::{AtomicPtr, Ordering, UnsafeCell, const_unless_loom};
 
 /// Slots of the first ring.
 ///
@@ -32,6 +32,9 @@ pub const FIRST_CAPACITY: usize = if cfg!(pool_loom) {
 } else {
     8
 };
+
+/// Rings of a chain without a bound of its own double up to this.
+const GREATEST: usize = MAX_CAPACITY;
 
 /// A blocked ring smaller than this is followed by one of twice its size, any other by one of the same.
 const BLOCKED_DOUBLES_BELOW: usize = 64;
@@ -54,6 +57,8 @@ pub struct Chain<T> {
     owner: UnsafeCell<Owner<T>>,
     /// The first index of every ring, for tests.
     origin: u32,
+    /// The capacity at which rings stop doubling: a power of two.
+    greatest: usize,
     domain: Domain,
     _values: PhantomData<T>,
 }
@@ -62,12 +67,22 @@ pub struct Chain<T> {
 struct Owner<T> {
     /// The newest ring, the only one that is pushed to. Null if and only if `tail` is (C1).
     head: *mut Node<T>,
+    /// The oldest ring that the producer has a hold on: it has one on each from here to the head (C5).
+    oldest: *mut Node<T>,
+    /// The newest ring behind the head that may hold values: those between are drained. Null if all are.
+    behind: *mut Node<T>,
     /// At least as many values as the rings behind the head ring hold: their sum when it was last taken,
-    /// and it can only have fallen since.
+    /// without what the producer has popped since.
     older: usize,
-    /// The most values seen at once since the head ring was last judged.
+    /// How many slots the rings from `oldest` to the one behind the head have.
+    slots: usize,
+    /// No fewer than the most values held at once since the head ring was last judged.
     high: usize,
-    /// Pushes left until it is judged again.
+    /// Pushes left until the producer looks how many values there are.
+    countdown: usize,
+    /// What `countdown` began with.
+    quiet: usize,
+    /// Pushes left until the head ring is judged again, counted when `countdown` began.
     pushes_left: usize,
 }
 
@@ -75,32 +90,76 @@ impl<T> Owner<T> {
     const fn new() -> Self {
         Self {
             head: ptr::null_mut(),
+            oldest: ptr::null_mut(),
+            behind: ptr::null_mut(),
             older: 0,
+            slots: 0,
             high: 0,
+            countdown: 0,
+            quiet: 0,
             pushes_left: 0,
         }
     }
 
-    /// Enters `count` pushes to the head ring, which then holds `len` values. Says whether it is to be judged.
+    /// Enters `count` pushes to the head ring. Says whether it is time to look at it.
     #[inline(always)]
-    fn pushed(&mut self, count: usize, len: usize) -> bool {
-        self.high = self.high.max(self.older + len);
-        self.pushes_left = self.pushes_left.saturating_sub(count);
+    fn pushed(&mut self, count: usize) -> bool {
+        if count < self.countdown {
+            self.countdown -= count;
+            return false;
+        }
+        let pushes = self.quiet - self.countdown + count;
+        self.pushes_left = self.pushes_left.saturating_sub(pushes);
+        true
+    }
+
+    /// Enters that the head ring of so many slots holds `len` values. Says whether it is to be judged.
+    fn looked(&mut self, capacity: usize, len: usize) -> bool {
+        self.rest(capacity, len);
         self.pushes_left == 0
     }
 
-    /// Starts counting anew for a head ring that holds `len` values.
-    fn judged(&mut self, capacity: usize, len: usize) {
-        self.high = self.older + len;
-        self.pushes_left = pushes_per_judgement(capacity);
+    /// Finds out how many pushes can pass until the next look. Each adds one value at most, so if `high` is put a
+    /// little above what there is, as many as lie between need no look. Nor does a ring that will stay: the
+    /// smallest, and one whose last quarter has been passed.
+    fn rest(&mut self, capacity: usize, len: usize) {
+        let values = self.older + len;
+        self.high = self.high.max(values + values / 8).max(FIRST_CAPACITY / 2);
+        let stays = capacity <= FIRST_CAPACITY || self.high > capacity / 4;
+        let quiet = if stays {
+            self.pushes_left
+        } else {
+            self.pushes_left.min(self.high - values + 1)
+        };
+        self.quiet = quiet;
+        self.countdown = quiet;
     }
 
-    /// Enters a new head ring, in front of one that holds `left` values. Says whether nothing is left behind it.
-    fn followed(&mut self, head: *mut Node<T>, capacity: usize, left: usize) -> bool {
+    /// Starts counting again for a head ring that holds `len` values.
+    fn judged(&mut self, capacity: usize, len: usize) {
+        self.high = 0;
+        self.pushes_left = pushes_per_judgement(capacity);
+        self.rest(capacity, len);
+    }
+
+    /// Enters a new head ring, in front of one of `slots` slots that holds `left` values.
+    fn followed(&mut self, head: *mut Node<T>, capacity: usize, slots: usize, left: usize) {
+        if self.head.is_null() {
+            self.oldest = head;
+        } else {
+            self.behind = self.head;
+        }
         self.head = head;
         self.older += left;
+        self.slots += slots;
         self.pushes_left = pushes_per_judgement(capacity);
-        self.older == 0
+        self.rest(capacity, 0);
+    }
+
+    /// Enters that nothing is left behind the head ring.
+    fn single(&mut self) {
+        self.behind = ptr::null_mut();
+        self.older = 0;
     }
 }
 
@@ -132,10 +191,33 @@ impl<T> Chain<T> {
         #[doc(hidden)]
         #[must_use]
         pub const fn new_at(origin: u32) -> Self {
+            Self::with(origin, GREATEST)
+        }
+    }
+
+    const_unless_loom! {
+        /// An empty chain whose rings stop doubling at `bytes` bytes of slots: beyond that it grows by more rings of
+        /// this size, so that memory comes and goes by small pieces. Allocates nothing.
+        ///
+        /// A ring has at least one slot, however large `T` is. Rings become larger than this only while most
+        /// slots of the older ones are empty and their values still keep them: otherwise a value that is never
+        /// taken from the tail would let empty rings pile up in front of it.
+        #[must_use]
+        pub const fn with_ring_bytes(bytes: usize) -> Self {
+            Self::with(0, slots_in(bytes, size_of::<pool_dequeue::raw::Slot<T>>()))
+        }
+    }
+
+    const_unless_loom! {
+        /// The same with a bound in slots, a power of two, and the first index of every ring.
+        #[doc(hidden)]
+        #[must_use]
+        pub const fn with(origin: u32, greatest: usize) -> Self {
             Self {
                 tail: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
                 owner: UnsafeCell::new(Owner::new()),
                 origin,
+                greatest,
                 domain: Domain::new(),
                 _values: PhantomData,
             }
@@ -159,20 +241,20 @@ impl<T> Chain<T> {
     ///
     /// # Safety
     ///
-    /// The caller is the producer. The node lives until the producer appends another, or detaches or drops
-    /// the chain.
+    /// The caller is the producer. The node lives until the producer trims after appending another, or detaches
+    /// or drops the chain.
     #[inline(always)]
     unsafe fn head<'a>(&self) -> Option<&'a Node<T>> {
         // SAFETY: the caller is the producer; a pointer is copied.
         let head = unsafe { self.with_owner(|owner| owner.head) };
-        // SAFETY: only a node with a successor is unlinked (C3), so the head's memory stays; producers
-        // before us, or we, initialised it.
+        // SAFETY: the producer has a hold on the head (C5), and producers before us, or we, initialised it.
         unsafe { Node::at(head) }
     }
 
     /// Adds a value at the head.
     ///
-    /// Wait-free but for the allocator: one atomic addition, and now and then a new ring.
+    /// Wait-free but for the allocator: plain loads and stores, and now and then a new ring. No fence: who
+    /// pushes and then looks whether a consumer sleeps needs a sequentially consistent one in between.
     ///
     /// # Errors
     ///
@@ -210,8 +292,8 @@ impl<T> Chain<T> {
         }
     }
 
-    /// Adds values at the head until the iterator ends; says how many. One atomic addition for each ring
-    /// filled.
+    /// Adds values at the head until the iterator ends; says how many. One store for each ring filled makes
+    /// them visible.
     ///
     /// Fewer are taken only when another ring is needed and the allocator has no room for it. The iterator
     /// is asked for a value only when there is a slot for it; so an iterator that does not say in
@@ -258,8 +340,8 @@ impl<T> Chain<T> {
 
     /// Takes the newest value.
     ///
-    /// Lock-free. As long as the newest ring holds values, one compare-exchange; behind it each call pins
-    /// the current epoch too.
+    /// Lock-free: one compare-exchange, retried while consumers move the tail. Pins no epoch, but where it
+    /// finds older rings drained and unlinks them.
     ///
     /// # Safety
     ///
@@ -267,7 +349,7 @@ impl<T> Chain<T> {
     #[inline]
     pub unsafe fn pop_head(&self) -> Option<T> {
         // SAFETY: we are the producer (caller's) of all of the chain's rings.
-        let pop = |node: &Node<T>, _| unsafe { node.ring.pop_head() };
+        let pop = |node: &Node<T>| Some((unsafe { node.ring.pop_head() }?, 1));
         // SAFETY: we are the producer, and the closure calls nothing of the chain's.
         unsafe { self.at_head(pop) }
     }
@@ -280,25 +362,45 @@ impl<T> Chain<T> {
     /// # Safety
     ///
     /// As [`push_head`](Self::push_head); that includes the sink, which must not call unsafe methods of
-    /// this chain. It runs with the epoch pinned when the values come from behind the newest ring, so keep
-    /// it short.
+    /// this chain.
     pub unsafe fn pop_head_batch(&self, max: usize, mut sink: impl FnMut(T)) -> usize {
         let mut total = 0;
         if max == 0 {
             return 0;
         }
-        let pop = |node: &Node<T>, _| {
-            // SAFETY: we are the producer (caller's) of all of the chain's rings, and the sink calls nothing that
-            // only producers may call.
-            for value in unsafe { node.ring.pop_head_batch(max - total) } {
+        while total < max {
+            // Claimed ring by ring, and given away when the books are closed.
+            //
+            // SAFETY: we are the producer (caller's) of all of the chain's rings.
+            let pop = |node: &Node<T>| unsafe { self.batch_of(node, max - total) };
+            // SAFETY: as above, and the closure calls nothing of the chain's that moves rings.
+            let Some(batch) = (unsafe { self.at_head(pop) }) else {
+                break;
+            };
+            for value in batch {
                 total += 1;
                 sink(value);
             }
-            (total == max).then_some(())
-        };
-        // SAFETY: we are the producer, and the closure calls nothing of the chain's that is unsafe.
-        let _all = unsafe { self.at_head(pop) };
+        }
         total
+    }
+
+    /// Up to `max` of the newest values of a ring, and how many.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the producer, and the node stays for `'a`.
+    pub(crate) unsafe fn batch_of<'a>(
+        &self,
+        node: &Node<T>,
+        max: usize,
+    ) -> Option<(pool_dequeue::Batch<'a, T>, usize)> {
+        // SAFETY: the caller's.
+        let ring: &'a pool_dequeue::raw::BoxedRing<T> = unsafe { &*ptr::from_ref(&node.ring) };
+        // SAFETY: the caller's.
+        let batch = unsafe { ring.pop_head_batch(max) };
+        let count = batch.len();
+        (count != 0).then_some((batch, count))
     }
 
     /// Takes the oldest value. Any thread.
@@ -308,6 +410,23 @@ impl<T> Chain<T> {
     #[inline]
     pub fn pop_tail(&self) -> Option<T> {
         self.at_tail(|node, _| node.ring.pop_tail())
+    }
+
+    /// Takes the oldest value, for the producer. As [`pop_tail`](Self::pop_tail), and pins no epoch while there is
+    /// one ring.
+    ///
+    /// # Safety
+    ///
+    /// As [`push_head`](Self::push_head).
+    #[inline]
+    pub unsafe fn producer_pop_tail(&self) -> Option<T> {
+        // SAFETY: we are the producer (caller's), and append nothing in here.
+        let head = unsafe { self.head() }?;
+        // SAFETY: as above; pointers are compared.
+        if unsafe { self.with_owner(|owner| ptr::eq(owner.oldest, head)) } {
+            return head.ring.pop_tail();
+        }
+        self.pop_tail()
     }
 
     /// Takes up to `max` of the oldest values, and never more than half of the oldest ring that holds any,
@@ -329,8 +448,76 @@ impl<T> Chain<T> {
         .unwrap_or(0)
     }
 
-    /// Runs `attempt` on the rings from the newest to the oldest until it has found something. It gets the
-    /// node and the link that leads there.
+    /// Moves the older half of the values of the oldest ring that holds any, rounded up, to the head of another
+    /// chain and gives the oldest of them back. Any thread, as far as this chain goes.
+    ///
+    /// One claim takes all of them: never more than `into` has slots for in its newest ring (it makes one if
+    /// that is full), nor more than `max` besides the one that comes back, nor more than 256 in all (32 on
+    /// targets without 64-bit atomics). Without memory for a ring one value comes back, and none moves. If
+    /// both are the same chain, this is [`pop_tail`](Self::pop_tail).
+    ///
+    /// # Safety
+    ///
+    /// As [`push_head`](Self::push_head), for the chain `into`.
+    pub unsafe fn steal_into(&self, into: &Self, max: usize) -> Option<T> {
+        if ptr::eq(self, into) || max == 0 {
+            return self.pop_tail();
+        }
+        let mut room = false;
+        let stolen = self.at_tail(|node, _| {
+            if !room && !node.ring.is_empty() {
+                // SAFETY: we are the producer of `into` (caller's).
+                room = unsafe { into.make_room() };
+            }
+            if !room {
+                return node.ring.pop_tail();
+            }
+            // SAFETY: we are the producer of `into`, whose head stays here.
+            let head = unsafe { into.head() }?;
+            // SAFETY: we are the producer of the head ring.
+            unsafe { node.ring.steal_into(&head.ring, max) }
+        });
+        if room {
+            // SAFETY: we are the producer of `into`.
+            unsafe { into.moved_in() };
+        }
+        stolen
+    }
+
+    /// Sees to it that the head ring is not full. Says whether it is so.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the producer.
+    #[inline]
+    unsafe fn make_room(&self) -> bool {
+        // SAFETY: we are the producer (caller's), and append only after the last use of the node.
+        if let Some(head) = unsafe { self.head() } {
+            if head.ring.len() < head.ring.capacity() {
+                return true;
+            }
+        }
+        // SAFETY: as above.
+        unsafe { self.grow() }.is_ok()
+    }
+
+    /// Keeps the books after values came to the head ring in another way than by a push.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the producer.
+    unsafe fn moved_in(&self) {
+        // SAFETY: we are the producer (caller's), and append nothing in here.
+        if let Some(head) = unsafe { self.head() } {
+            // A chain that only gets stolen values is judged by the pushes that come from them, if any do.
+            //
+            // SAFETY: as above; this is the head.
+            let _judge = unsafe { self.pushed(head, 0) };
+        }
+    }
+
+    /// Runs `attempt` on the rings from the newest to the oldest until it has found something: what it is, and
+    /// how many values that were.
     ///
     /// # Safety
     ///
@@ -338,18 +525,15 @@ impl<T> Chain<T> {
     #[inline(always)]
     pub(crate) unsafe fn at_head<R>(
         &self,
-        mut attempt: impl FnMut(&Node<T>, *mut Node<T>) -> Option<R>,
+        mut attempt: impl FnMut(&Node<T>) -> Option<(R, usize)>,
     ) -> Option<R> {
-        // SAFETY: we are the producer (caller's); a pointer is copied.
-        let at = unsafe { self.with_owner(|owner| owner.head) };
         // SAFETY: as in `head`; we append nothing in here.
-        let head = unsafe { Node::at(at) }?;
-        if let Some(found) = attempt(head, at) {
+        let head = unsafe { self.head() }?;
+        if let Some((found, _)) = attempt(head) {
             return Some(found);
         }
-        // ORDERING: Relaxed. Null says that no ring is linked behind this one, and nothing is read on the
-        // strength of it; a stale pointer costs a look.
-        if head.prev.load(Ordering::Relaxed).is_null() {
+        // SAFETY: we are the producer (caller's); a pointer is copied.
+        if unsafe { self.with_owner(|owner| owner.behind) }.is_null() {
             return None;
         }
         // SAFETY: as above.
@@ -365,32 +549,62 @@ impl<T> Chain<T> {
     unsafe fn at_older<R>(
         &self,
         head: &Node<T>,
-        mut attempt: impl FnMut(&Node<T>, *mut Node<T>) -> Option<R>,
+        mut attempt: impl FnMut(&Node<T>) -> Option<(R, usize)>,
     ) -> Option<R> {
-        let guard = self.domain.pin();
-        let mut newer = head;
-        loop {
-            // ORDERING: Relaxed. The producer, which is us, wrote the pointer and made the node behind it.
-            // Whoever unlinks that node clears this pointer before it retires the node: either our guard is
-            // older than the retirement or we read null (C5).
-            let at = newer.prev.load(Ordering::Relaxed);
-            // SAFETY: initialised by the producer; kept by the guard (C5).
-            let Some(node) = (unsafe { Node::at(at) }) else {
-                break;
-            };
-            if let Some(found) = attempt(node, at) {
+        // Whether all rings so far are drained.
+        let mut drained = true;
+        // SAFETY: we are the producer (caller's), and `attempt` calls nothing that moves rings.
+        for at in unsafe { self.behind() } {
+            // SAFETY: initialised by the producer, which has a hold on it (C5).
+            let node = unsafe { Node::at(at) }?;
+            if let Some((found, count)) = attempt(node) {
+                // SAFETY: as above; the closure stores.
+                unsafe {
+                    self.with_owner(|owner| owner.older = owner.older.saturating_sub(count));
+                }
                 return Some(found);
             }
-            newer = node;
+            // Its pushes are our own past, so a ring that is drained is so for good (C4).
+            drained = drained && node.ring.is_drained();
+            if drained {
+                // SAFETY: as above; the closure stores.
+                unsafe {
+                    self.with_owner(|owner| {
+                        if owner.oldest != at {
+                            owner.behind = node.prev;
+                        }
+                    });
+                }
+            }
         }
         // Most likely all of them are drained, and then the next call need not come here.
         //
         // SAFETY: we are the producer, and this is the head (caller's).
-        if unsafe { self.trim_linked(head, &guard) } {
-            // SAFETY: as above; the closure stores.
-            unsafe { self.with_owner(|owner| owner.older = 0) };
-        }
+        unsafe { self.trim(head) };
         None
+    }
+
+    /// The rings behind the head that may hold values, from the newest to the oldest.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the producer, and gives no hold up before the last of them.
+    #[inline]
+    unsafe fn behind(&self) -> impl Iterator<Item = *mut Node<T>> {
+        // SAFETY: we are the producer (caller's); pointers are copied.
+        let (mut next, oldest) = unsafe { self.with_owner(|owner| (owner.behind, owner.oldest)) };
+        core::iter::from_fn(move || {
+            let at = next;
+            // SAFETY: the producer has a hold on each from the head to the oldest (C5), so `prev` of all but the
+            // oldest leads to one that it holds, too.
+            let node = unsafe { Node::at(at) }?;
+            next = if at == oldest {
+                ptr::null_mut()
+            } else {
+                node.prev
+            };
+            Some(at)
+        })
     }
 
     /// Runs `attempt` on the rings from the oldest to the newest until it has found something, and unlinks
@@ -405,10 +619,6 @@ impl<T> Chain<T> {
             return None;
         }
         let guard = self.domain.pin();
-        // ORDERING: Release, pairs with the Acquire fence below in a consumer that finds the ring empty because of a
-        // claim of ours: it sees every next ring that we could know of. Without it, "empty" could be said
-        // of a chain that never was. (A pin has a fence already, but not if there is an outer one.)
-        fence(Ordering::Release);
         let mut unlinked = false;
         // ORDERING: Acquire, pairs with the Release store in `append` and the Release exchange in `unlink`: the
         // node is initialised. It comes after the pin, so a node that was retired before is not found (C5).
@@ -429,10 +639,8 @@ impl<T> Chain<T> {
                 // NOTE: Go reports an empty chain here. But the producer may have filled the ring and gone on to
                 // the next one between our two looks, in which case the chain was never empty.
                 //
-                // ORDERING: Acquire, pairs with the Release fence above in the consumer whose claim emptied the ring: if
-                // a push to the next ring happened before that claim, the load below sees the next ring.
-                fence(Ordering::Acquire);
-                // ORDERING: Relaxed: not followed from here.
+                // ORDERING: Relaxed: not followed from here. If a push to the next ring happened before the claim that
+                // emptied this one, the attempt has read that claim with Acquire, and this load sees the next ring.
                 if node.next.load(Ordering::Relaxed).is_null() {
                     break None;
                 }
@@ -456,11 +664,11 @@ impl<T> Chain<T> {
     ///
     /// # Safety
     ///
-    /// `at` was read from `tail` or `next` under the guard, it is drained for good, and `next`, not null,
-    /// was read from its `next`.
+    /// `at` was read from `tail` or `next` under the guard, or the caller has a hold on it; it is drained for
+    /// good, and `next`, not null, was read from its `next`.
     unsafe fn unlink(&self, at: *mut Node<T>, next: *mut Node<T>, guard: &Guard) -> bool {
-        // A detached ring is not found here, and no address comes back while the guard exists, so only the
-        // ring that the tail still points at is unlinked, by one thread (C5, C7).
+        // A detached ring is not found here, and no address comes back while the guard or the hold exists, so only
+        // the ring that the tail still points at is unlinked, by one thread (C5, C7).
         //
         // ORDERING: Release on success, pairs with the Acquire load of `tail` in `at_tail`: whoever finds the next
         // node there sees it initialised, as we did through `next`. Relaxed on failure: the value is not used.
@@ -471,55 +679,47 @@ impl<T> Chain<T> {
         {
             return false;
         }
-        // SAFETY: initialised, as its address came from `next`; kept by the guard: the tail was moved away from
-        // it, if at all, after the guard was made (C5).
-        if let Some(next) = unsafe { Node::at(next) } {
-            // ORDERING: Relaxed. Null publishes nothing. That the producer sees it before it can find the node
-            // freed is the reclamation's doing (C5).
-            next.prev.store(ptr::null_mut(), Ordering::Relaxed);
-        }
         if let Some(node) = ptr::NonNull::new(at) {
-            // SAFETY: neither `tail` nor `prev` leads to the node any more; `next` of the one before it, if that
-            // still exists, is read by older guards only (C5). It is drained (caller's), and only the winner of
-            // the exchange retires it.
+            // SAFETY: `tail` does not lead to the node any more; `next` of the one before it, if that still exists,
+            // is read by older guards only (C5). It is drained (caller's), and only the winner of the exchange
+            // retires it.
             unsafe { guard.retire(node) };
         }
         true
     }
 
-    /// Unlinks what is drained behind the head. Says whether nothing is left there.
+    /// Gives up the producer's holds on the rings that are unlinked, and unlinks what is drained behind the head.
+    /// Says whether nothing is left there.
     ///
     /// # Safety
     ///
     /// The caller is the producer, and `head` is the head's node.
     unsafe fn trim(&self, head: &Node<T>) -> bool {
-        // ORDERING: Relaxed, as in `at_head`.
-        let single = head.prev.load(Ordering::Relaxed).is_null() || {
-            let guard = self.domain.pin();
-            // SAFETY: the caller's.
-            unsafe { self.trim_linked(head, &guard) }
-        };
-        if single {
-            // SAFETY: we are the producer (caller's); the closure stores.
-            unsafe { self.with_owner(|owner| owner.older = 0) };
+        // SAFETY: we are the producer (caller's); a pointer is copied.
+        if unsafe { self.with_owner(|owner| ptr::eq(owner.oldest, head)) } {
+            return true;
         }
-        single
+        // SAFETY: as above.
+        unsafe { self.trim_older(head) }
     }
 
-    /// `trim` where something is linked behind the head.
+    /// `trim` where the producer holds more than the head.
     ///
     /// # Safety
     ///
     /// As `trim`.
-    unsafe fn trim_linked(&self, head: &Node<T>, guard: &Guard) -> bool {
-        let mut unlinked = false;
-        // ORDERING: Relaxed. All nodes were made by the producer, which is us. After the pin, as in `at_tail`.
-        let mut at = self.tail.load(Ordering::Relaxed);
+    #[cold]
+    unsafe fn trim_older(&self, head: &Node<T>) -> bool {
+        let mut guard = None;
         let single = loop {
+            // ORDERING: Relaxed. All nodes were made by the producer, which is us.
+            let at = self.tail.load(Ordering::Relaxed);
+            // SAFETY: we are the producer (caller's), and everything before the tail is unlinked.
+            unsafe { self.give_up_before(at) };
             if ptr::eq(at, head) {
                 break true;
             }
-            // SAFETY: made by the producer; kept by the guard (C5).
+            // SAFETY: made by the producer, which has a hold on it (C5).
             let Some(node) = (unsafe { Node::at(at) }) else {
                 break true;
             };
@@ -529,14 +729,57 @@ impl<T> Chain<T> {
             }
             // ORDERING: Relaxed. Written by the producer.
             let next = node.next.load(Ordering::Relaxed);
-            // SAFETY: drained for good, and `next` is its successor.
-            unlinked |= unsafe { self.unlink(at, next, guard) };
-            at = next;
+            let guard = guard.get_or_insert_with(|| self.domain.pin());
+            // SAFETY: the producer has a hold on it, it is drained for good, and `next` is its successor.
+            unsafe { self.unlink(at, next, guard) };
         };
-        if unlinked {
+        if let Some(guard) = guard {
             guard.flush();
         }
+        if single {
+            // SAFETY: we are the producer (caller's); the closure stores.
+            unsafe { self.with_owner(Owner::single) };
+        }
         single
+    }
+
+    /// Gives up the producer's holds on the rings before `tail`.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the producer; `tail` is on the chain, and what is before it is unlinked.
+    unsafe fn give_up_before(&self, tail: *mut Node<T>) {
+        loop {
+            // SAFETY: we are the producer (caller's); a pointer is copied.
+            let at = unsafe { self.with_owner(|owner| owner.oldest) };
+            if at == tail {
+                return;
+            }
+            // SAFETY: the producer has a hold on it (C5).
+            let Some(node) = (unsafe { Node::at(at) }) else {
+                return;
+            };
+            // ORDERING: Relaxed. Written by the producer.
+            let next = node.next.load(Ordering::Relaxed);
+            let slots = node.ring.capacity();
+            // SAFETY: as above; the closure stores.
+            unsafe {
+                self.with_owner(|owner| {
+                    owner.oldest = next;
+                    owner.slots -= slots;
+                    // No ring holds more than it has slots.
+                    owner.older = owner.older.min(owner.slots);
+                    if owner.behind == at {
+                        owner.behind = ptr::null_mut();
+                    }
+                });
+            }
+            if let Some(node) = ptr::NonNull::new(at) {
+                // SAFETY: the producer's hold, which the lines above gave up. An unlinked ring is drained, so whoever
+                // still claims in it has claimed before.
+                unsafe { Node::release(node) };
+            }
+        }
     }
 
     /// Keeps the books after `count` pushes to the head ring. Says whether the ring is to be judged.
@@ -546,13 +789,24 @@ impl<T> Chain<T> {
     /// The caller is the producer, and `head` is the head's node.
     #[inline(always)]
     unsafe fn pushed(&self, head: &Node<T>, count: usize) -> bool {
-        let len = head.ring.len();
-        // SAFETY: we are the producer (caller's), and the closure counts.
-        unsafe { self.with_owner(|owner| owner.pushed(count, len)) }
+        // SAFETY: we are the producer (caller's), the closure counts, and this is the head.
+        unsafe { self.with_owner(|owner| owner.pushed(count)) && self.looked(head) }
     }
 
-    // The head's node is not an argument of what follows: a consumer may free it as soon as another is
-    // appended, and a reference that a function was given has to stay valid for as long as the function runs.
+    /// Looks how many values there are. Says whether the ring is to be judged.
+    ///
+    /// # Safety
+    ///
+    /// As `pushed`.
+    #[cold]
+    unsafe fn looked(&self, head: &Node<T>) -> bool {
+        let (capacity, len) = (head.ring.capacity(), head.ring.len());
+        // SAFETY: we are the producer (caller's), and the closure counts.
+        unsafe { self.with_owner(|owner| owner.looked(capacity, len)) }
+    }
+
+    // The head's node is not an argument of what follows: it may be freed when another is appended and the
+    // producer trims, and a reference that a function was given has to stay valid for as long as it runs.
 
     /// Shrinks if the most values held lately would fit into a quarter of the head ring.
     ///
@@ -584,7 +838,7 @@ impl<T> Chain<T> {
         let len = head.ring.len();
         // SAFETY: as above; the closure counts.
         unsafe { self.with_owner(|owner| owner.judged(capacity, len)) };
-        let fit = fit(values);
+        let fit = fit(values, self.greatest);
         // A chain whose older rings still hold values is left alone: otherwise a value that nobody ever
         // takes from the tail would keep each ring of every growth and shrinkage behind it (C8).
         if single && fit < capacity {
@@ -605,11 +859,15 @@ impl<T> Chain<T> {
         // SAFETY: we are the producer (caller's), and append only after the last use of the node.
         let Some(head) = (unsafe { self.head() }) else {
             // SAFETY: as above.
-            return unsafe { self.append(FIRST_CAPACITY) };
+            return unsafe { self.append(FIRST_CAPACITY.min(self.greatest)) };
         };
         // SAFETY: as above.
         let single = unsafe { self.trim(head) };
-        let next = next_capacity(head.ring.capacity(), head.ring.len(), single);
+        let (capacity, len) = (head.ring.capacity(), head.ring.len());
+        // SAFETY: we are the producer; the closure reads.
+        let sparse =
+            unsafe { self.with_owner(|owner| owner.older + len < (owner.slots + capacity) / 2) };
+        let next = next_capacity(capacity, len, single, sparse, self.greatest);
         // SAFETY: as above.
         unsafe { self.append(next) }
     }
@@ -623,12 +881,12 @@ impl<T> Chain<T> {
         // SAFETY: we are the producer (caller's).
         let old = unsafe { self.with_owner(|owner| owner.head) };
         let new = Node::allocate(capacity, self.origin, old).ok_or(OutOfMemory)?;
-        // SAFETY: the old head's memory stays until the new one is linked, below.
-        let left = match unsafe { Node::at(old) } {
+        // SAFETY: the producer has a hold on the old head.
+        let (slots, left) = match unsafe { Node::at(old) } {
             None => {
                 // ORDERING: Release, pairs with the Acquire load of `tail` in `at_tail`: the node is initialised.
                 self.tail.store(new.as_ptr(), Ordering::Release);
-                0
+                (0, 0)
             }
             Some(old) => {
                 // Nobody pushes to the old ring from here on, so it holds no more than this.
@@ -637,13 +895,17 @@ impl<T> Chain<T> {
                 // and every push to the old ring happened before. Weaker, and a consumer could take the old
                 // ring for drained before it sees the last values in it.
                 old.next.store(new.as_ptr(), Ordering::Release);
-                // From here on consumers may unlink and free the old node.
-                left
+                // From here on consumers may unlink the old node.
+                (old.ring.capacity(), left)
             }
         };
         // SAFETY: we are the producer; the closure stores.
-        let drained =
-            unsafe { self.with_owner(|owner| owner.followed(new.as_ptr(), capacity, left)) };
+        let drained = unsafe {
+            self.with_owner(|owner| {
+                owner.followed(new.as_ptr(), capacity, slots, left);
+                owner.older == 0
+            })
+        };
         if drained {
             // SAFETY: we are the producer, and just made this the head.
             if let Some(head) = unsafe { Node::at(new.as_ptr()) } {
@@ -707,17 +969,80 @@ impl<T> Chain<T> {
         //
         // SAFETY: as above.
         unsafe { self.trim(head) };
-        let mut older = 0;
-        self.walk(|node| {
-            if !ptr::eq(node, head) {
-                older += node.ring.len();
-            }
-            true
-        });
+        // SAFETY: as above.
+        let older = unsafe { self.older() };
         // SAFETY: as above; the closure stores.
         unsafe { self.with_owner(|owner| owner.older = older) };
         let held = older + head.ring.len();
         limit.saturating_sub(held)
+    }
+
+    /// How many values the rings behind the head hold.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the producer.
+    unsafe fn older(&self) -> usize {
+        // SAFETY: we are the producer (caller's), give no hold up in here, and have one on each of them (C5).
+        unsafe {
+            let rings = self.behind().filter_map(|at| Node::at(at));
+            rings.map(|node| node.ring.len()).sum()
+        }
+    }
+
+    /// How many values the chain holds, as its producer sees it: exact while nobody takes any.
+    ///
+    /// Wait-free; pins no epoch. One look at each ring that holds values, mostly one.
+    ///
+    /// # Safety
+    ///
+    /// As [`push_head`](Self::push_head).
+    #[inline]
+    pub unsafe fn producer_len(&self) -> usize {
+        // SAFETY: we are the producer (caller's), and append nothing in here.
+        let Some(head) = (unsafe { self.head() }) else {
+            return 0;
+        };
+        // SAFETY: as above; a pointer is copied.
+        if unsafe { self.with_owner(|owner| owner.behind) }.is_null() {
+            return head.ring.len();
+        }
+        // SAFETY: as above.
+        head.ring.len() + unsafe { self.older() }
+    }
+
+    /// Whether the chain is empty, as its producer sees it.
+    ///
+    /// Wait-free; pins no epoch. One look at each ring that may hold values, mostly one.
+    ///
+    /// # Safety
+    ///
+    /// As [`push_head`](Self::push_head).
+    #[inline]
+    pub unsafe fn producer_is_empty(&self) -> bool {
+        // SAFETY: the caller's.
+        unsafe { self.producer_len() == 0 }
+    }
+
+    /// How many slots the rings have that the producer knows of: it hears of those that consumers unlink when it
+    /// looks for room, and here.
+    ///
+    /// Wait-free; pins no epoch.
+    ///
+    /// # Safety
+    ///
+    /// As [`push_head`](Self::push_head).
+    pub unsafe fn producer_capacity(&self) -> usize {
+        // SAFETY: we are the producer (caller's), and append nothing in here.
+        let Some(head) = (unsafe { self.head() }) else {
+            return 0;
+        };
+        // ORDERING: Relaxed. All nodes were made by the producer, which is us.
+        let tail = self.tail.load(Ordering::Relaxed);
+        // SAFETY: as above, and everything before the tail is unlinked.
+        unsafe { self.give_up_before(tail) };
+        // SAFETY: as above; a number is copied.
+        head.ring.capacity() + unsafe { self.with_owner(|owner| owner.slots) }
     }
 
     /// Takes all rings with their values out at once, however many they are; the chain is then as new.
@@ -729,15 +1054,16 @@ impl<T> Chain<T> {
     ///
     /// As [`push_head`](Self::push_head).
     pub unsafe fn detach(&self) -> Detached<T> {
-        // SAFETY: we are the producer (caller's); the closure stores.
-        unsafe { self.with_owner(|owner| *owner = Owner::new()) };
-        // An exchange, not a load and a store: a consumer could move the tail in between and free the node
-        // that we loaded.
+        // An exchange, not a load and a store: a consumer could move the tail in between.
         //
         // ORDERING: Relaxed. Null publishes nothing, and every node was made by the producer, which is us. Consumers
         // that still find a detached node have a guard from before its retirement (C7).
         let front = self.tail.swap(ptr::null_mut(), Ordering::Relaxed);
-        // SAFETY: the list is unlinked and given away here, once.
+        // SAFETY: we are the producer (caller's). The swap took the list from `front` on; what was before is unlinked.
+        unsafe { self.give_up_before(front) };
+        // SAFETY: as above; the closure stores. The holds go with the list.
+        unsafe { self.with_owner(|owner| *owner = Owner::new()) };
+        // SAFETY: the list is unlinked and given away here, once, with the producer's holds.
         unsafe { Detached::new(front, Some(self.domain.clone())) }
     }
 
@@ -802,23 +1128,45 @@ impl<T> Chain<T> {
     }
 }
 
-/// The capacity of a ring that `values` fill to a half at most.
-fn fit(values: usize) -> usize {
+/// How many slots of `size` bytes a ring of so many bytes has: a power of two.
+const fn slots_in(bytes: usize, size: usize) -> usize {
+    let slots = bytes / size;
+    if slots >= GREATEST {
+        return GREATEST;
+    }
+    match slots.checked_ilog2() {
+        Some(bits) => 1 << bits,
+        None => 1,
+    }
+}
+
+/// The capacity of a ring that `values` fill to a half at most, if rings become so large.
+fn fit(values: usize, greatest: usize) -> usize {
     values
         .saturating_mul(2)
         .min(MAX_CAPACITY)
         .next_power_of_two()
         .max(FIRST_CAPACITY)
+        .min(greatest)
 }
 
-/// The capacity of the ring behind one that refused a value; `single` if that one is the only ring.
-fn next_capacity(capacity: usize, len: usize, single: bool) -> usize {
+/// The capacity of the ring behind one that refused a value; `single` if that one is the only ring, `sparse` if most
+/// slots of all are empty. Rings stop doubling at `greatest`.
+fn next_capacity(
+    capacity: usize,
+    len: usize,
+    single: bool,
+    sparse: bool,
+    greatest: usize,
+) -> usize {
     // A ring that is far from full and still refuses a value is blocked: a consumer was stopped between
     // claiming a slot and moving the value out. What is needed is another ring, not a bigger one, or a
     // sleeping thief would make the chain grow with the time that it sleeps.
     let blocked = len < capacity / 2;
-    if blocked && single && capacity >= BLOCKED_DOUBLES_BELOW {
+    if blocked && single && capacity >= BLOCKED_DOUBLES_BELOW.min(greatest) {
         capacity
+    } else if capacity >= greatest && !sparse {
+        greatest
     } else {
         capacity.saturating_mul(2).min(MAX_CAPACITY)
     }
@@ -856,7 +1204,9 @@ impl<T> Drop for Chain<T> {
     fn drop(&mut self) {
         // ORDERING: Relaxed. We have the chain exclusively, so whatever was done to it happened before.
         let front = self.tail.load(Ordering::Relaxed);
-        // SAFETY: nobody else is in here, or will be, so the nodes need no epoch; the links go with the chain.
+        // SAFETY: nobody else is in here, or will be, the producer included; what is before the tail is unlinked.
+        unsafe { self.give_up_before(front) };
+        // SAFETY: as above, so the nodes need no epoch; the links go with the chain, and the producer's holds.
         drop(unsafe { Detached::new(front, None) });
     }
 }
@@ -894,8 +1244,48 @@ mod tests {
                 // With narrow indices.
                 continue;
             }
-            let found = next_capacity(capacity, len, single);
+            let found = next_capacity(capacity, len, single, !single, MAX_CAPACITY);
             assert_eq!(found, next, "{capacity}, {len}, {single}");
+        }
+    }
+
+    #[test]
+    fn rings_stop_doubling_at_the_bound() {
+        for (capacity, len, single, sparse, next) in [
+            (2, 2, true, false, 4),
+            (4, 4, true, false, 4),
+            (4, 4, false, false, 4),
+            // Blocked.
+            (4, 1, true, false, 4),
+            // Empty rings pile up.
+            (4, 4, false, true, 8),
+            (8, 8, false, true, 16),
+            // They are gone.
+            (8, 8, false, false, 4),
+        ] {
+            if next > MAX_CAPACITY {
+                continue;
+            }
+            let found = next_capacity(capacity, len, single, sparse, 4);
+            assert_eq!(found, next, "{capacity}, {len}, {single}, {sparse}");
+        }
+    }
+
+    #[test]
+    fn a_bound_in_bytes_is_at_least_a_slot() {
+        for (bytes, size, slots) in [
+            (0, 16, 1),
+            (1024, 4096, 1),
+            (1024, 1024, 1),
+            (1024, 16, 64),
+            (1024, 24, 32),
+            (usize::MAX, 1, GREATEST),
+        ] {
+            assert_eq!(
+                slots_in(bytes, size),
+                slots.min(GREATEST),
+                "{bytes}, {size}"
+            );
         }
     }
 
@@ -910,9 +1300,10 @@ mod tests {
             (usize::MAX, MAX_CAPACITY),
         ] {
             if capacity <= MAX_CAPACITY {
-                assert_eq!(fit(values), capacity, "{values}");
+                assert_eq!(fit(values, MAX_CAPACITY), capacity, "{values}");
             }
         }
+        assert_eq!(fit(1000, FIRST_CAPACITY / 2), FIRST_CAPACITY / 2);
         for (capacity, pushes) in [
             (8, 1024),
             (512, 1024),
@@ -926,22 +1317,42 @@ mod tests {
     #[test]
     fn the_books_of_the_producer() {
         let mut owner = Owner::<u8>::new();
-        let head = ptr::dangling_mut();
-        assert!(owner.followed(head, 8, 0), "nothing behind the first");
+        let first = ptr::dangling_mut::<Node<u8>>();
+        let nodes = [first, first.wrapping_add(1)];
+        owner.followed(nodes[0], FIRST_CAPACITY, 0, 0);
         assert_eq!(
-            (owner.head, owner.older, owner.pushes_left),
-            (head, 0, 1024)
+            (owner.head, owner.oldest, owner.behind),
+            (nodes[0], nodes[0], ptr::null_mut())
         );
-        assert!(!owner.pushed(8, 8));
-        assert!(!owner.followed(head, 1024, 6));
-        assert_eq!((owner.older, owner.high, owner.pushes_left), (6, 8, 2048));
-        assert!(!owner.pushed(2000, 5));
-        assert_eq!((owner.high, owner.pushes_left), (11, 48));
-        assert!(!owner.pushed(47, 3), "one is left");
-        assert!(owner.pushed(1, 3));
-        assert_eq!(owner.high, 11, "the most, not the last");
-        owner.judged(1024, 3);
-        assert_eq!((owner.older, owner.high, owner.pushes_left), (6, 9, 2048));
-        assert!(owner.pushed(5000, 3), "more than were left");
+        assert_eq!((owner.older, owner.countdown), (0, 1024), "it will stay");
+        assert!(!owner.pushed(FIRST_CAPACITY));
+        owner.followed(nodes[1], 1024, FIRST_CAPACITY, 6);
+        assert_eq!(
+            (owner.head, owner.oldest, owner.behind),
+            (nodes[1], nodes[0], nodes[0])
+        );
+        assert_eq!((owner.older, owner.slots), (6, FIRST_CAPACITY));
+        assert_eq!(
+            (owner.high, owner.countdown, owner.pushes_left),
+            (6, 1, 2048)
+        );
+        assert!(owner.pushed(1), "a look");
+        assert!(!owner.looked(1024, 10));
+        assert_eq!(
+            (owner.high, owner.countdown, owner.pushes_left),
+            (18, 3, 2047)
+        );
+        assert!(!owner.pushed(2) && owner.pushed(1));
+        assert!(!owner.looked(1024, 300));
+        assert_eq!(owner.countdown, 2044, "it will stay");
+        assert!(!owner.pushed(2043) && owner.pushed(5));
+        assert!(owner.looked(1024, 1), "time is up");
+        owner.judged(1024, 2);
+        assert_eq!(
+            (owner.high, owner.countdown, owner.pushes_left),
+            (9, 2, 2048)
+        );
+        owner.single();
+        assert_eq!((owner.older, owner.behind), (0, ptr::null_mut()));
     }
 }

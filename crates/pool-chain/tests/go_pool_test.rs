@@ -50,7 +50,7 @@ fn test_pool_chain() {
             });
         }
         for value in 0..N {
-            producer.push_head(value);
+            producer.push(value);
             if value % 10 == 0 {
                 if let Some(value) = producer.pop_head() {
                     popped_at_head += 1;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use common::{Choices, Drops, below_the_wrap, scaled, with_chains};
+use common::{Choices, Drops, Push as _, below_the_wrap, scaled, with_chains};
 use pool_chain::{unbounded, unbounded_at};
 
 /// One thread, every operation, through several growths.
@@ -19,7 +19,7 @@ fn smoke() {
         assert_eq!((producer.pop_head(), consumer.pop_tail()), (None, None));
         for lap in 0..3 {
             for number in 0..ITEMS {
-                producer.push_head(lap + number);
+                producer.push(lap + number);
             }
             // Half from each end: oldest first at the tail, newest first at the head.
             for number in 0..ITEMS / 2 {
@@ -105,7 +105,7 @@ fn is_empty() {
         for _ in 0..3 {
             assert!(producer.is_empty() && consumer.is_empty());
             for number in 0..ITEMS {
-                producer.push_head(number);
+                producer.push(number);
                 assert!(!producer.is_empty() && !consumer.is_empty());
                 assert_eq!((producer.len(), consumer.len()), (number + 1, number + 1));
                 assert!(producer.capacity() >= producer.len());
@@ -146,7 +146,7 @@ fn spsc() {
             assert!(consumer.pop_tail().is_none());
         });
         for number in 0..ITEMS {
-            producer.push_head(Box::new(number));
+            producer.push(Box::new(number));
         }
     });
     assert!(producer.is_empty());
@@ -239,7 +239,7 @@ fn stress() {
         while next < ITEMS {
             match choices.below(100) {
                 0..50 => {
-                    producer.push_head(Box::new(next));
+                    producer.push(Box::new(next));
                     next += 1;
                 }
                 50..70 => {
@@ -283,7 +283,7 @@ fn destructors() {
                 });
             }
             for number in 0..ITEMS {
-                producer.push_head(drops.value(number));
+                producer.push(drops.value(number));
             }
             taken.fetch_add(producer.pop_head_batch(10).count(), Ordering::Relaxed);
             // Which handle is the last depends on the round and on the threads.

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use common::{Counted, Drops, with_chains};
+use common::{Counted, Drops, Push as _, with_chains};
 use pool_chain::raw::{Chain, FIRST_CAPACITY};
 use pool_chain::{Consumer, unbounded, with_limit};
 
@@ -103,7 +103,7 @@ fn an_iterator_panics() {
             let pushed = catch_unwind(AssertUnwindSafe(|| producer.push_head_batch(values)));
             assert_eq!(*pushed.unwrap_err().downcast::<&str>().unwrap(), "no more");
             assert_eq!(producer.len(), panics_at);
-            producer.push_head(panics_at);
+            producer.push(panics_at);
             assert!(std::iter::from_fn(|| consumer.pop_tail()).eq(0..=panics_at));
         });
     }
@@ -146,22 +146,6 @@ fn a_sink_panics() {
             drops.assert_once_each();
         }
     }
-}
-
-/// A push that has no room by the chain's limit panics, drops its value once and changes nothing.
-#[test]
-fn push_at_the_limit_panics() {
-    let drops = Drops::new(4);
-    let (mut producer, consumer) = with_limit(3);
-    producer.push_head_batch((0..3).map(|number| drops.value(number)));
-    let pushed = catch_unwind(AssertUnwindSafe(|| producer.push_head(drops.value(3))));
-    assert_eq!(
-        *pushed.unwrap_err().downcast::<&str>().unwrap(),
-        "push_head on a chain at its limit: use try_push_head"
-    );
-    assert_eq!(drops.counts(), [0, 0, 0, 1]);
-    assert_eq!(consumer.pop_tail().unwrap().number, 0);
-    assert_eq!(producer.len(), 2);
 }
 
 #[test]
@@ -266,7 +250,7 @@ fn batches_are_never_finished() {
     // Several times round, so that the producer meets the slots, and the rings are unlinked.
     for _ in 0..200 {
         while let Some(value) = consumer.pop_tail() {
-            producer.push_head(value);
+            producer.push(value);
             if producer.len() > ITEMS {
                 break;
             }

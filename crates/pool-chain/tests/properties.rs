@@ -12,7 +12,7 @@ use std::hash::BuildHasher as _;
 use faults::{Fuse, PutOut, Value, Witnesses, planned};
 use pool_chain::raw::{Chain, Detached, FIRST_CAPACITY};
 use pool_chain::{
-    Consumer, Full, MAX_CAPACITY, Producer, TailBatch, try_with_limit_at, unbounded_at,
+    Consumer, Full, Limit, MAX_CAPACITY, Producer, TailBatch, try_with_limit_at, unbounded_at,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -143,8 +143,8 @@ fn shrunk(before: Rings, values: usize, slots: usize) -> Result<(), TestCaseErro
 const SPINS: usize = if cfg!(miri) { 10 } else { 1100 };
 
 /// Runs a sequence over the handles and the model.
-fn check_handles(
-    (mut producer, consumer): (Producer<Value>, Consumer<Value>),
+fn check_handles<L: Limit>(
+    (mut producer, consumer): (Producer<Value, L>, Consumer<Value>),
     ops: &[Op],
 ) -> Result<(), TestCaseError> {
     let limit = producer.limit().unwrap_or(usize::MAX);
@@ -160,7 +160,7 @@ fn check_handles(
             Op::PushHead => {
                 let value = witnesses.make();
                 let number = value.number();
-                match producer.try_push_head(value) {
+                match producer.push_head(value) {
                     Ok(()) => model.push_back(number),
                     Err(full) => {
                         prop_assert_eq!(number_of(Some(Full::into_inner(full))), Some(number));
@@ -233,7 +233,7 @@ fn check_handles(
             Op::Spin => {
                 if model.len() < limit {
                     for _ in 0..SPINS {
-                        producer.push_head(Witnesses::unseen());
+                        prop_assert!(producer.push_head(Witnesses::unseen()).is_ok());
                         prop_assert!(producer.pop_head().is_some());
                     }
                 }

@@ -191,7 +191,7 @@ impl<T> Consumer<T> {
     #[inline]
     pub fn steal_into(&self, into: &mut Producer<T>) -> Option<T> {
         // SAFETY: there is one producer handle and we have it exclusively (I4).
-        unsafe { self.ring.steal_into(&**into.ring) }
+        unsafe { self.ring.steal_into(&**into.ring, usize::MAX) }
     }
 
     /// Whether the producer is gone.
@@ -275,7 +275,7 @@ impl<T> ConsumerRef<'_, T> {
     #[inline]
     pub fn steal_into(&self, into: &mut ProducerRef<'_, T>) -> Option<T> {
         // SAFETY: there is one producer handle and we have it exclusively (I4).
-        unsafe { self.ring.steal_into(into.ring) }
+        unsafe { self.ring.steal_into(into.ring, usize::MAX) }
     }
 
     /// Whether both consumers are of the same ring.

@@ -506,21 +506,25 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     /// them back. Any thread, as far as this ring goes. Lock-free: one compare-exchange for all of them,
     /// retried while others change the counts.
     ///
-    /// Never more move than fit: without a free slot in `into` one value comes back, and none moves. They
+    /// Never more move than fit, nor more than `max`: without a free slot in `into` one value comes back, and none moves. They
     /// arrive in the order of their age, the newest at the head. No more than 256 are claimed (32 where the
     /// target has no 64-bit atomics). If both are the same ring, this is [`pop_tail`](Self::pop_tail).
     ///
     /// # Safety
     ///
     /// As [`push_head`](Self::push_head), for the ring `into`.
-    pub unsafe fn steal_into<D: ?Sized + Slots<T>>(&self, into: &Ring<T, D>) -> Option<T> {
+    pub unsafe fn steal_into<D: ?Sized + Slots<T>>(
+        &self,
+        into: &Ring<T, D>,
+        max: usize,
+    ) -> Option<T> {
         if ptr::addr_eq(&raw const self.counts, &raw const into.counts) {
             return self.pop_tail();
         }
         // SAFETY: we are the producer of `into` (the caller's promise).
         let head = unsafe { into.pushed.head() };
         // One comes back.
-        let wanted = half(self.len()).min(MAX_CLAIM).saturating_sub(1);
+        let wanted = half(self.len()).min(MAX_CLAIM).saturating_sub(1).min(max);
         let room = into.free(head, wanted);
         let claimed = self.claim_tail(|len| half(len).min(1 + room))?;
         let take = |index| {

@@ -207,7 +207,6 @@ pub(crate) const BUGS: &[Bug] = &[
         good: "unsafe { guard.retire(node) };",
         bad: "unsafe { Node::release(node) };",
         checks: &[
-            loom("two_thieves_unlink").says("data race"),
             loom("producer_unlinks_against_thief").says("data race"),
         ],
     },

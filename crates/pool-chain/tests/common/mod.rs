@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pool_chain::{Consumer, MAX_CAPACITY, Producer, unbounded_at, with_limit};
+use pool_chain::{Consumer, Limited, MAX_CAPACITY, Producer, try_with_limit_at};
 
 /// A count of values: less under Miri, which is slow, and where the indices are so narrow that the chain has
 /// to make a ring of every few values.
@@ -22,14 +22,26 @@ pub(crate) const fn below_the_wrap(count: u32) -> u32 {
     0u32.wrapping_sub(count)
 }
 
-/// Runs a test with a plain chain, one whose indices wrap soon, and one with a limit that is not met.
-pub(crate) fn with_chains<T>(test: impl Fn(Producer<T>, Consumer<T>)) {
-    for (producer, consumer) in [
-        unbounded_at(0),
-        unbounded_at(below_the_wrap(1)),
-        unbounded_at(below_the_wrap(500)),
-        with_limit(usize::MAX - 1),
+/// A push that has to find room, under the name that it has where there is no limit.
+pub(crate) trait Push<T> {
+    fn push(&mut self, value: T);
+}
+
+impl<T> Push<T> for Producer<T, Limited> {
+    #[track_caller]
+    fn push(&mut self, value: T) {
+        assert!(self.push_head(value).is_ok());
+    }
+}
+
+/// Runs a test with a chain whose limit is never met, and with two whose indices wrap soon.
+pub(crate) fn with_chains<T>(test: impl Fn(Producer<T, Limited>, Consumer<T>)) {
+    for (limit, origin) in [
+        (usize::MAX, 0),
+        (usize::MAX, below_the_wrap(1)),
+        (usize::MAX, below_the_wrap(500)),
     ] {
+        let (producer, consumer) = try_with_limit_at(limit, origin).expect("a limit");
         test(producer, consumer);
     }
 }
