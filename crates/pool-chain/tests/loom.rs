@@ -685,7 +685,7 @@ fn head_batch_outlives_its_ring() {
 #[test]
 fn steal_into_against_owner() {
     let expected = [(Some(1), Some(2), vec![])];
-    explore("steal into", Bounded, 100, &expected, || {
+    explore("steal into", Bounded, 200, &expected, || {
         let (mut producer, consumer) = filled(2);
         let thief = thread::spawn({
             let consumer = consumer.clone();
@@ -714,7 +714,7 @@ fn owner_looks_while_a_thief_unlinks() {
         (2, Some(3), None),
         (3, Some(3), None),
     ];
-    explore("owner looks", Bounded, 100, &expected, || {
+    explore("owner looks", Bounded, 56_000, &expected, || {
         let (mut producer, consumer) = filled(3);
         let thief = thread::spawn(move || {
             for value in 1..=2 {
@@ -731,7 +731,7 @@ fn owner_looks_while_a_thief_unlinks() {
 /// Who hears that the producer is gone finds what it has pushed.
 #[test]
 fn abandoned_means_that_all_is_there() {
-    explore("abandoned", Whole, 4, &[None, Some(1)], || {
+    explore("abandoned", Whole, 35_000, &[None, Some(1)], || {
         let (mut producer, consumer) = unbounded();
         let thief = thread::spawn(move || {
             let abandoned = consumer.is_abandoned();
