@@ -75,7 +75,7 @@ const USES: &[(&str, fn())] = &[
     }),
     ("the collector of rings", || {
         let (mut producer, consumer) = pool_chain::unbounded::<u64>();
-        (0..100).for_each(|item| producer.push_head(item));
+        (0..100).for_each(|item| producer.push(item));
         assert!((0..100).all(|_| consumer.pop_tail().is_some()));
     }),
 ];
