@@ -353,8 +353,9 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     /// an unlinked ring needs and `is_empty` does not give.
     pub fn is_drained(&self) -> bool {
         let (pushes, counts) = self.snapshot();
-        // ORDERING: AcqRel, pairs with the Acquire exchange in `settle`: who gives tickets back later knows of
-        // every push that we know of. Relaxed on failure: the value is not used.
+        // ORDERING: Release, pairs with the Acquire exchange in `settle`: who gives tickets back later knows of
+        // every push that we know of. Not Acquire: nothing is read after it. Relaxed on failure: the value is not
+        // used.
         counts.len(pushes) <= 0
             && self
                 .counts
@@ -362,7 +363,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
                 .compare_exchange(
                     counts.pack(),
                     counts.pack(),
-                    Ordering::AcqRel,
+                    Ordering::Release,
                     Ordering::Relaxed,
                 )
                 .is_ok()
