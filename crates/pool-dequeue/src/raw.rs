@@ -624,6 +624,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
                 continue;
             }
             let count = count(len as usize).min(MAX_CLAIM);
+            witness::nap();
             // ORDERING: AcqRel on success. Acquire pairs with the Release of `claim_head` and of this exchange
             // itself: when the word has come round since our look, the count of pushes that we read next is no
             // older than those that the claims between were made by. Release is the other end of that. The values
@@ -661,6 +662,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
                 }
                 // Somebody who claimed beyond us is in the same state and has to give back first.
                 if ahead(now.tail(), end) == 0 {
+                    witness::nap();
                     // ORDERING: Acquire on success, pairs with the exchange in `is_drained`: if the ring was taken for
                     // drained before, our next look finds every push. Relaxed on failure: the value is not used.
                     let given_back = self.counts.0.compare_exchange(
@@ -696,7 +698,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     }
 }
 
-/// How often a model came by the rare paths, lest it pass because it never did.
+/// How often a model came by the rare paths, lest it pass because it never did; and a way to get there.
 #[cfg(pool_loom)]
 #[doc(hidden)]
 pub mod witness {
@@ -706,6 +708,19 @@ pub mod witness {
     std::thread_local! {
         static SUSPECTS: Cell<usize> = const { Cell::new(0) };
         static GIVEN_BACK: Cell<usize> = const { Cell::new(0) };
+        static NAPS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether thieves let others run before they claim and before they give back, which takes a preemption
+    /// otherwise.
+    pub fn naps(on: bool) {
+        NAPS.set(on);
+    }
+
+    pub(super) fn nap() {
+        if NAPS.get() {
+            crate::sync::yield_now();
+        }
     }
 
     /// A claim was in doubt.
@@ -730,6 +745,8 @@ mod witness {
     pub(super) fn suspect() {}
     #[inline(always)]
     pub(super) fn given_back() {}
+    #[inline(always)]
+    pub(super) fn nap() {}
 }
 
 /// What a thief takes of so many.
