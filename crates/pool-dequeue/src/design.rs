@@ -135,7 +135,7 @@
 //! | `Ring::claim_head`, compare-exchange | `Release`, failure `Relaxed` | the loads of thieves | a thief does not see that pops brought the word round | the values are its own |
 //! | `Ring::try_claim_tail`, compare-exchange | `AcqRel`, failure `Acquire` | itself, `claim_head` | the second look is too old when steals or pops brought the word round: a claim of what is not there is believed | |
 //! | `Ring::settle`, giving back | `Acquire`, failure `Relaxed` | `is_drained` | the thief may not see the last pushes to a ring that others have left | |
-//! | `Ring::is_drained`, compare-exchange | `AcqRel`, failure `Relaxed` | `settle` | as for `settle` | |
+//! | `Ring::is_drained`, compare-exchange | `Release`, failure `Relaxed` | `settle` | as for `settle` | |
 //! | `Slot::is_free`, load of the flag | `Acquire` | `take` | the producer's write overtakes the thief's read | |
 //! | `Slot::take`, store of the flag | `Release` | `is_free` | as for `is_free` | |
 //! | `Consumer::is_abandoned` and `drop` of the producer | `Acquire`, `Release` | each other | a consumer stops although a value is there | |

@@ -353,8 +353,9 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     /// an unlinked ring needs and `is_empty` does not give.
     pub fn is_drained(&self) -> bool {
         let (pushes, counts) = self.snapshot();
-        // ORDERING: AcqRel, pairs with the Acquire exchange in `settle`: who gives tickets back later knows of
-        // every push that we know of. Relaxed on failure: the value is not used.
+        // ORDERING: Release, pairs with the Acquire exchange in `settle`: who gives tickets back later knows of
+        // every push that we know of. Not Acquire: nothing is read after it. Relaxed on failure: the value is not
+        // used.
         counts.len(pushes) <= 0
             && self
                 .counts
@@ -362,7 +363,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
                 .compare_exchange(
                     counts.pack(),
                     counts.pack(),
-                    Ordering::AcqRel,
+                    Ordering::Release,
                     Ordering::Relaxed,
                 )
                 .is_ok()
@@ -627,6 +628,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
                 continue;
             }
             let count = count(len as usize).min(MAX_CLAIM);
+            witness::nap();
             // ORDERING: AcqRel on success. Acquire pairs with the Release of `claim_head` and of this exchange
             // itself: when the word has come round since our look, the count of pushes that we read next is no
             // older than those that the claims between were made by. Release is the other end of that. The values
@@ -664,6 +666,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
                 }
                 // Somebody who claimed beyond us is in the same state and has to give back first.
                 if ahead(now.tail(), end) == 0 {
+                    witness::nap();
                     // ORDERING: Acquire on success, pairs with the exchange in `is_drained`: if the ring was taken for
                     // drained before, our next look finds every push. Relaxed on failure: the value is not used.
                     let given_back = self.counts.0.compare_exchange(
@@ -699,7 +702,7 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
     }
 }
 
-/// How often a model came by the rare paths, lest it pass because it never did.
+/// How often a model came by the rare paths, lest it pass because it never did; and a way to get there.
 #[cfg(pool_loom)]
 #[doc(hidden)]
 pub mod witness {
@@ -709,6 +712,19 @@ pub mod witness {
     std::thread_local! {
         static SUSPECTS: Cell<usize> = const { Cell::new(0) };
         static GIVEN_BACK: Cell<usize> = const { Cell::new(0) };
+        static NAPS: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether thieves let others run before they claim and before they give back, which takes a preemption
+    /// otherwise.
+    pub fn naps(on: bool) {
+        NAPS.set(on);
+    }
+
+    pub(super) fn nap() {
+        if NAPS.get() {
+            crate::sync::yield_now();
+        }
     }
 
     /// A claim was in doubt.
@@ -733,6 +749,8 @@ mod witness {
     pub(super) fn suspect() {}
     #[inline(always)]
     pub(super) fn given_back() {}
+    #[inline(always)]
+    pub(super) fn nap() {}
 }
 
 /// What a thief takes of so many.
