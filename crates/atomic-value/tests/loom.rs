@@ -728,8 +728,8 @@ fn four_takes() {
 fn emptied_by_identity_once() {
     explore(
         "emptied_by_identity_once",
-        WholeIfDeep,
-        1,
+        Bounded,
+        25_000,
         [(None, Some(1)), (Some(1), None)],
         || {
             let pop = |value: &AtomicValue<Tracked>| {
@@ -749,7 +749,7 @@ fn emptied_by_identity_once() {
 /// Two threads need the first value: each may make one, both see the same, and the other one is dropped.
 #[test]
 fn two_first_values() {
-    explore("two_first_values", WholeIfDeep, 1, [1, 2], || {
+    explore("two_first_values", WholeIfDeep, 2_100, [1, 2], || {
         let made = Arc::new(AtomicU32::new(0));
         let make = {
             let made = Arc::clone(&made);
@@ -772,7 +772,7 @@ fn a_store_against_a_first_value() {
     explore(
         "a_store_against_a_first_value",
         WholeIfDeep,
-        1,
+        1_050,
         [1, 2],
         || {
             let value = Arc::new(NonEmptyValue::lazy(|| Tracked::new(1)));
