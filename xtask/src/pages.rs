@@ -8,6 +8,8 @@
 mod pages {
     #[doc = include_str!("../../docs/choosing.md")]
     struct Choosing;
+    #[doc = include_str!("../../docs/from-arc-swap.md")]
+    struct FromArcSwap;
     #[doc = include_str!("../../docs/from-go.md")]
     struct FromGo;
     #[doc = include_str!("../../README.md")]

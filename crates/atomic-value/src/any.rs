@@ -1,7 +1,10 @@
 //! The dynamic value: Go's `atomic.Value` as it is, one type for life, chosen by the first store.
 
 use std::any::{self, Any, TypeId};
+use std::borrow::Borrow;
+use std::cmp;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc as StdArc;
@@ -325,6 +328,38 @@ impl<T> Deref for AnyGuard<T> {
 impl<T> AsRef<T> for AnyGuard<T> {
     fn as_ref(&self) -> &T {
         self
+    }
+}
+
+impl<T> Borrow<T> for AnyGuard<T> {
+    fn borrow(&self) -> &T {
+        self
+    }
+}
+
+impl<T: PartialEq> PartialEq for AnyGuard<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for AnyGuard<T> {}
+
+impl<T: PartialOrd> PartialOrd for AnyGuard<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
+        (**self).partial_cmp(&**other)
+    }
+}
+
+impl<T: Ord> Ord for AnyGuard<T> {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
+impl<T: Hash> Hash for AnyGuard<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
     }
 }
 

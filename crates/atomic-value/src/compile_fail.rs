@@ -60,6 +60,28 @@
 /// cross(value.reader());
 /// ```
 ///
+/// What makes a first value is called by any thread:
+///
+/// ```
+/// use atomic_value::NonEmptyValue;
+/// fn cross<T: Send + Sync>(_: T) {}
+/// cross(NonEmptyValue::<u8, _>::lazy(|| 1).reader());
+/// cross(NonEmptyValue::<u8, _>::lazy(|| 1));
+/// ```
+///
+/// ```compile_fail,E0277
+/// use atomic_value::NonEmptyValue;
+/// fn cross<T: Sync>(_: T) {}
+/// let count = std::cell::Cell::new(1);
+/// cross(NonEmptyValue::<u8, _>::lazy(move || count.get()));
+/// ```
+///
+/// ```compile_fail,E0277
+/// use atomic_value::NonEmptyValue;
+/// fn cross<T: Send>(_: T) {}
+/// cross(NonEmptyValue::new(std::cell::Cell::new(1)).reader());
+/// ```
+///
 /// A static is shared:
 ///
 /// ```
@@ -143,6 +165,40 @@ mod any {}
 /// reader.load();
 /// ```
 ///
+/// The same of the `Arc` that a guard lends, and of the part that a projection does:
+///
+/// ```
+/// use atomic_value::{AtomicValue, Guard};
+/// let guard = AtomicValue::new(1).load().unwrap();
+/// let kept = Guard::as_arc(&guard).clone();
+/// drop(guard);
+/// assert_eq!(*kept, 1);
+/// ```
+///
+/// ```compile_fail,E0505
+/// use atomic_value::{AtomicValue, Guard};
+/// let guard = AtomicValue::new(1).load().unwrap();
+/// let lent = Guard::as_arc(&guard);
+/// drop(guard);
+/// assert_eq!(**lent, 1);
+/// ```
+///
+/// ```
+/// let value = atomic_value::NonEmptyValue::new((1, 2));
+/// let mut part = value.reader().map(|pair| &pair.1);
+/// let number = part.load();
+/// assert_eq!(*number, 2);
+/// part.load();
+/// ```
+///
+/// ```compile_fail,E0499
+/// let value = atomic_value::NonEmptyValue::new((1, 2));
+/// let mut part = value.reader().map(|pair| &pair.1);
+/// let number = part.load();
+/// part.load();
+/// assert_eq!(*number, 2);
+/// ```
+///
 /// A guard may outlive the value that it came from, but not what that value borrows:
 ///
 /// ```
@@ -160,6 +216,23 @@ mod any {}
 ///     guard = AtomicValue::new(text.as_str()).load();
 /// }
 /// assert_eq!(*guard.unwrap(), "short");
+/// ```
+///
+/// Nor can other types be stored by identity than an `Arc` and none:
+///
+/// ```
+/// let value = atomic_value::AtomicValue::new(1);
+/// value.compare_and_swap_ptr(None, std::sync::Arc::new(2)).unwrap_err();
+/// value.compare_and_swap_ptr(None, None).unwrap_err();
+/// ```
+///
+/// ```compile_fail,E0277
+/// atomic_value::AtomicValue::new(1).compare_and_swap_ptr(None, 2).unwrap_err();
+/// ```
+///
+/// ```compile_fail,E0277
+/// struct Mine;
+/// impl atomic_value::Replacement<u8> for Mine {}
 /// ```
 ///
 /// Nor can a value that is stored be changed in place:

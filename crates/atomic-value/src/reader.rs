@@ -6,10 +6,11 @@ use std::mem::{self, ManuallyDrop};
 use std::ptr;
 
 use crate::env::Arc;
+use crate::projection::Projection;
 use crate::value::AtomicValue;
 
 /// What a reader loaded last: the raw form of an `Option<Arc<T>>`, so that a look compares two words.
-struct Cached<T> {
+pub(crate) struct Cached<T> {
     /// Made by `Arc::into_raw`, and one count is ours; null for none.
     seen: *const T,
     _held: PhantomData<Arc<T>>,
@@ -21,7 +22,7 @@ unsafe impl<T: Send + Sync> Send for Cached<T> {}
 unsafe impl<T: Send + Sync> Sync for Cached<T> {}
 
 impl<T> Cached<T> {
-    fn new(held: Option<Arc<T>>) -> Self {
+    pub(crate) fn new(held: Option<Arc<T>>) -> Self {
         Self {
             seen: held.map_or(ptr::null(), Arc::into_raw),
             _held: PhantomData,
@@ -29,13 +30,13 @@ impl<T> Cached<T> {
     }
 
     #[inline]
-    fn get(&self) -> Option<&T> {
+    pub(crate) fn get(&self) -> Option<&T> {
         // SAFETY: null, or the value that we hold and do not let go of while it is borrowed from us.
         unsafe { self.seen.as_ref() }
     }
 
     #[inline]
-    fn load(&mut self, source: &AtomicValue<T>) -> Option<&T> {
+    pub(crate) fn load(&mut self, source: &AtomicValue<T>) -> Option<&T> {
         // We hold what is at that address, so nothing else can be there (C1).
         if !ptr::eq(self.seen, source.address()) {
             // By value and not through `&mut self`, so that the reader can stay in registers.
@@ -50,6 +51,12 @@ impl<T> Cached<T> {
     #[inline(never)]
     fn anew(source: &AtomicValue<T>) -> Self {
         Self::new(source.load_arc())
+    }
+
+    /// Lets go of the value, until the next load.
+    pub(crate) fn forget(&mut self) {
+        // May run a destructor, which finds us complete.
+        mem::replace(self, Self::new(None)).release();
     }
 
     /// Lets go of the value.
@@ -123,7 +130,24 @@ impl<'a, T> Reader<'a, T> {
 
     /// Lets go of the value that it loaded last, until the next load.
     pub fn release(&mut self) {
-        mem::replace(&mut self.cached, Cached::new(None)).release();
+        self.cached.forget();
+    }
+
+    /// Turns the reader into one of a part of the value.
+    ///
+    /// ```
+    /// use atomic_value::AtomicValue;
+    ///
+    /// struct Limits { requests: u32 }
+    /// struct Config { limits: Limits }
+    ///
+    /// let config = AtomicValue::new(Config { limits: Limits { requests: 10 } });
+    /// let mut limits = config.reader().map(|config| &config.limits);
+    /// assert_eq!(limits.load().map(|limits| limits.requests), Some(10));
+    /// ```
+    #[must_use]
+    pub fn map<U: ?Sized, F: Fn(&T) -> &U>(self, project: F) -> Projection<Self, F> {
+        Projection::new(self, project)
     }
 
     /// The value that this reader reads.
@@ -179,7 +203,13 @@ impl<T> OwnedReader<T> {
 
     /// Lets go of the value that it loaded last, until the next load.
     pub fn release(&mut self) {
-        mem::replace(&mut self.cached, Cached::new(None)).release();
+        self.cached.forget();
+    }
+
+    /// Turns the reader into one of a part of the value. See [`Reader::map`].
+    #[must_use]
+    pub fn map<U: ?Sized, F: Fn(&T) -> &U>(self, project: F) -> Projection<Self, F> {
+        Projection::new(self, project)
     }
 
     /// The value that this reader reads.

@@ -8,6 +8,7 @@ use crate::backend::{Guard, Slot};
 use crate::env::Arc;
 use crate::error::CompareError;
 use crate::reader::{OwnedReader, Reader};
+use crate::replacement::Replacement;
 use crate::sync::const_unless_loom;
 
 /// A value that any thread reads and any thread replaces, whole.
@@ -165,7 +166,7 @@ impl<T> AtomicValue<T> {
         if seen.as_deref() != current {
             return Err(CompareError { current: seen, new });
         }
-        let mut new = Arc::new(new);
+        let mut new = Some(Arc::new(new));
         loop {
             match self.slot.compare_exchange(address(seen.as_deref()), new) {
                 Ok(old) => return Ok(old),
@@ -175,7 +176,7 @@ impl<T> AtomicValue<T> {
             if seen.as_deref() != current {
                 return Err(CompareError {
                     current: seen,
-                    new: unshared(new),
+                    new: unshared(new.expect("a refused value comes back")),
                 });
             }
         }
@@ -183,6 +184,8 @@ impl<T> AtomicValue<T> {
 
     /// Stores `new` if what is stored *is* `current`, the same object and not an equal one; `None` stands for
     /// the empty value. Returns what it replaced.
+    ///
+    /// `new` is an `Arc<T>`, or an `Option<Arc<T>>` of which `None` empties the value.
     ///
     /// Lock-free, apart from the wait of every replacement. The object is named by a reference into it, as a
     /// [`Guard`], an `Arc` or a [`Reader`] gives: that keeps it alive, so no other object can take its
@@ -195,7 +198,7 @@ impl<T> AtomicValue<T> {
     ///
     /// # Errors
     ///
-    /// [`CompareError`] with the value that is there instead and with `new`.
+    /// [`CompareError`] with the value that is there instead and with `new`, in the form in which it was given.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -205,14 +208,58 @@ impl<T> AtomicValue<T> {
     /// let seen = value.load();
     /// value.store(1); // equal, but another object
     /// assert!(value.compare_and_swap_ptr(seen.as_deref(), Arc::new(2)).is_err());
+    ///
+    /// let seen = value.load();
+    /// assert!(value.compare_and_swap_ptr(seen.as_deref(), None).is_ok());
+    /// assert!(value.is_empty());
     /// ```
-    pub fn compare_and_swap_ptr(
+    ///
+    /// A lock-free stack. Its nodes are never stored a second time, so the node at the top is the one that was seen, and
+    /// what is below it is what was below it then:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use atomic_value::AtomicValue;
+    ///
+    /// struct Node<T> {
+    ///     value: T,
+    ///     below: Option<Arc<Node<T>>>,
+    /// }
+    ///
+    /// struct Stack<T> {
+    ///     top: AtomicValue<Node<T>>,
+    /// }
+    ///
+    /// impl<T: Clone> Stack<T> {
+    ///     fn push(&self, value: T) {
+    ///         self.top.update_arc(|top| {
+    ///             Some(Arc::new(Node { value: value.clone(), below: top.cloned() }))
+    ///         });
+    ///     }
+    ///
+    ///     fn pop(&self) -> Option<T> {
+    ///         let mut top = self.top.load()?;
+    ///         loop {
+    ///             match self.top.compare_and_swap_ptr(Some(&top), top.below.clone()) {
+    ///                 Ok(_) => return Some(top.value.clone()),
+    ///                 Err(refused) => top = refused.current?,
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let stack = Stack { top: AtomicValue::empty() };
+    /// stack.push(1);
+    /// stack.push(2);
+    /// assert_eq!([stack.pop(), stack.pop(), stack.pop()], [Some(2), Some(1), None]);
+    /// ```
+    pub fn compare_and_swap_ptr<N: Replacement<T>>(
         &self,
         current: Option<&T>,
-        new: Arc<T>,
-    ) -> Result<Option<Arc<T>>, CompareError<T, Arc<T>>> {
+        new: N,
+    ) -> Result<Option<Arc<T>>, CompareError<T, N>> {
         let expected = address(current);
-        let mut new = new;
+        let mut new = new.into_option();
         loop {
             match self.slot.compare_exchange(expected, new) {
                 Ok(old) => return Ok(old),
@@ -220,7 +267,10 @@ impl<T> AtomicValue<T> {
             }
             let seen = self.load();
             if address(seen.as_deref()) != expected {
-                return Err(CompareError { current: seen, new });
+                return Err(CompareError {
+                    current: seen,
+                    new: N::from_option(new),
+                });
             }
         }
     }
@@ -278,9 +328,52 @@ impl<T> AtomicValue<T> {
     where
         F: FnMut(Option<&T>) -> Result<T, E>,
     {
+        self.try_update_arc(|seen| {
+            let new = next(seen.map(|seen| &**seen))?;
+            Ok(Some(Arc::new(new)))
+        })
+    }
+
+    /// As [`update`](Self::update), in `Arc`s: `next` may give one that exists already, or `None` to leave the value
+    /// empty.
+    ///
+    /// If `next` gives the `Arc` that it was given, that is stored again: it costs what any other store does.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use atomic_value::AtomicValue;
+    ///
+    /// let budget = AtomicValue::new(2_u32);
+    /// let spend = || budget.update_arc(|left| match left.map(|left| **left) {
+    ///     None | Some(0 | 1) => None, // used up
+    ///     Some(left) => Some(Arc::new(left - 1)),
+    /// });
+    /// assert_eq!(spend().as_deref(), Some(&2));
+    /// assert_eq!(spend().as_deref(), Some(&1));
+    /// assert!(budget.is_empty());
+    /// ```
+    pub fn update_arc<F>(&self, mut next: F) -> Option<Arc<T>>
+    where
+        F: FnMut(Option<&Arc<T>>) -> Option<Arc<T>>,
+    {
+        match self.try_update_arc(|value| Ok::<_, Infallible>(next(value))) {
+            Ok(old) => old,
+            Err(never) => match never {},
+        }
+    }
+
+    /// As [`update_arc`](Self::update_arc), but `next` may refuse: then nothing is stored.
+    ///
+    /// # Errors
+    ///
+    /// What `next` returned.
+    pub fn try_update_arc<F, E>(&self, mut next: F) -> Result<Option<Arc<T>>, E>
+    where
+        F: FnMut(Option<&Arc<T>>) -> Result<Option<Arc<T>>, E>,
+    {
         let mut seen = self.load();
         loop {
-            let new = Arc::new(next(seen.as_deref())?);
+            let new = next(seen.as_ref().map(Guard::as_arc))?;
             match self.compare_and_swap_ptr(seen.as_deref(), new) {
                 Ok(old) => return Ok(old),
                 Err(refused) => seen = refused.current,

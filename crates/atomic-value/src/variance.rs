@@ -8,6 +8,11 @@
 //! fn f0<'a>(x: AtomicValue<&'a str>) -> AtomicValue<&'a str> { x }
 //! fn f1<'a>(x: Reader<'a, &'a str>) -> Reader<'a, &'a str> { x }
 //! fn f2<'a>(x: OwnedReader<&'a str>) -> OwnedReader<&'a str> { x }
+//! fn f3<'a>(x: NonEmptyValue<&'a str>) -> NonEmptyValue<&'a str> { x }
+//! fn f4<'a>(x: WeakValue<&'a str>) -> WeakValue<&'a str> { x }
+//! type Inner<'a> = NonEmptyValue<&'a str>;
+//! fn f5<'a>(x: NonEmptyReader<&'a Inner<'a>, &'a str>) -> NonEmptyReader<&'a Inner<'a>, &'a str> { x }
+//! fn f6<'a>(x: Projection<OwnedReader<&'a str>, ()>) -> Projection<OwnedReader<&'a str>, ()> { x }
 //! ```
 //!
 //! ```compile_fail
@@ -38,6 +43,46 @@
 //! ```compile_fail
 //! use atomic_value::*;
 //! fn f<'a>(x: OwnedReader<&'a str>) -> OwnedReader<&'static str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: NonEmptyValue<&'static str>) -> NonEmptyValue<&'a str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: NonEmptyValue<&'a str>) -> NonEmptyValue<&'static str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: WeakValue<&'static str>) -> WeakValue<&'a str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: WeakValue<&'a str>) -> WeakValue<&'static str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: NonEmptyReader<&'a NonEmptyValue<&'static str>, &'static str>) -> NonEmptyReader<&'a NonEmptyValue<&'a str>, &'a str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: NonEmptyReader<&'a NonEmptyValue<&'a str>, &'a str>) -> NonEmptyReader<&'a NonEmptyValue<&'static str>, &'static str> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: Projection<OwnedReader<&'static str>, ()>) -> Projection<OwnedReader<&'a str>, ()> { x }
+//! ```
+//!
+//! ```compile_fail
+//! use atomic_value::*;
+//! fn f<'a>(x: Projection<OwnedReader<&'a str>, ()>) -> Projection<OwnedReader<&'static str>, ()> { x }
 //! ```
 //!
 //! What only gives a value takes a shorter lifetime and no longer one:

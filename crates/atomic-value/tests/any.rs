@@ -249,3 +249,20 @@ fn guards_of_subtypes_are_guards() {
     drop(value);
     assert_eq!((Arc::strong_count(&arc), arc(&SEVEN)), (1, 7));
 }
+
+/// As what they show, and not by address.
+#[test]
+#[expect(
+    clippy::mutable_key_type,
+    reason = "a guard is compared by its value, not by its debt"
+)]
+fn guards_compare_as_their_values() {
+    fn load(value: &'static str) -> atomic_value::AnyGuard<&'static str> {
+        AnyValue::new(value).load().unwrap().unwrap()
+    }
+    assert_eq!(load("a"), load("a"));
+    assert!(load("a") < load("b") && load("b").max(load("a")) == load("b"));
+    let known = std::collections::HashSet::from([load("a"), load("a"), load("b")]);
+    assert_eq!(known.len(), 2);
+    assert!(known.contains(&"b"));
+}

@@ -7,11 +7,11 @@ use std::cell::{Cell, UnsafeCell};
 use std::error::Error;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use atomic_value::{
-    AnyCompareError, AnyGuard, AnyValue, AtomicValue, CompareError, Guard, OwnedReader, Reader,
-    TypeMismatch,
+    AnyCompareError, AnyGuard, AnyValue, AtomicValue, CompareError, Guard, NonEmptyReader,
+    NonEmptyValue, OwnedReader, Projection, Reader, TypeMismatch, WeakValue,
 };
 use static_assertions::{assert_eq_size, assert_impl_all, assert_not_impl_any};
 
@@ -42,6 +42,23 @@ assert_not_impl_any!(OwnedReader<Rc<u8>>: Send, Sync);
 assert_not_impl_any!(OwnedReader<Cell<u8>>: Send, Sync);
 assert_not_impl_any!(OwnedReader<MutexGuard<'static, u8>>: Send, Sync);
 
+assert_impl_all!(NonEmptyValue<u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Default);
+assert_not_impl_any!(NonEmptyValue<Rc<u8>>: Send, Sync);
+assert_not_impl_any!(NonEmptyValue<Cell<u8>>: Send, Sync);
+// What makes the first value is called by any thread, and goes with the value.
+assert_not_impl_any!(NonEmptyValue<u8, Cell<u8>>: Sync);
+assert_impl_all!(NonEmptyValue<u8, Cell<u8>>: Send);
+assert_not_impl_any!(NonEmptyValue<u8, MutexGuard<'static, u8>>: Send);
+assert_impl_all!(NonEmptyReader<&'static NonEmptyValue<u8>, u8>: Send, Sync, Unpin, Clone);
+assert_impl_all!(NonEmptyReader<Arc<NonEmptyValue<u8>>, u8>: Send, Sync, Unpin, Clone);
+assert_not_impl_any!(NonEmptyReader<Arc<NonEmptyValue<Cell<u8>>>, Cell<u8>>: Send, Sync);
+assert_impl_all!(Projection<OwnedReader<u8>, fn(&u8) -> &u8>: Send, Sync, Unpin, Clone);
+assert_not_impl_any!(Projection<OwnedReader<Cell<u8>>, fn(&Cell<u8>) -> &Cell<u8>>: Send, Sync);
+assert_not_impl_any!(Projection<OwnedReader<u8>, Rc<u8>>: Send, Sync);
+assert_impl_all!(WeakValue<u8>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe, Default);
+assert_impl_all!(WeakValue<str>: Send, Sync);
+assert_not_impl_any!(WeakValue<Cell<u8>>: Send, Sync);
+
 assert_impl_all!(AnyValue: Send, Sync, Unpin, Default);
 // What it holds is `dyn Any`, which promises nothing.
 assert_not_impl_any!(AnyValue: UnwindSafe, RefUnwindSafe);
@@ -61,6 +78,9 @@ assert_eq_size!(Guard<[u64; 9]>, [*const u8; 2]);
 assert_eq_size!(Option<Guard<[u64; 9]>>, [*const u8; 2]);
 assert_eq_size!(Option<AnyGuard<[u64; 9]>>, [*const u8; 2]);
 assert_eq_size!(Reader<'static, [u64; 9]>, [*const u8; 2]);
+assert_eq_size!(NonEmptyValue<[u64; 9]>, [*const u8; 2]);
+assert_eq_size!(WeakValue<[u64; 9]>, *const u8);
+assert_eq_size!(Projection<Reader<'static, [u64; 9]>, ()>, [*const u8; 2]);
 
 /// The assertions above are made by the compiler; this one is that errors of any value can be passed on.
 #[test]

@@ -18,9 +18,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use atomic_value::{AnyCompareError, AnyValue, AtomicValue, Guard};
+use atomic_value::{AnyCompareError, AnyValue, AtomicValue, Guard, NonEmptyValue};
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
 use loom::sync::Arc;
@@ -721,6 +721,71 @@ fn four_takes() {
         assert_eq!(takers.iter().flatten().count(), 1, "one of them gets it");
         takers.iter().position(Option::is_some).unwrap()
     });
+}
+
+/// A value that is emptied by identity, as a stack's last node is popped: one of two gets it.
+#[test]
+fn emptied_by_identity_once() {
+    explore(
+        "emptied_by_identity_once",
+        Bounded,
+        25_000,
+        [(None, Some(1)), (Some(1), None)],
+        || {
+            let pop = |value: &AtomicValue<Tracked>| {
+                let seen = value.load()?;
+                number(value.compare_and_swap_ptr(Some(&*seen), None).ok()?)
+            };
+            let value = value(1);
+            let other = spawn(&value, pop);
+            let mine = pop(&value);
+            let other = other.join().unwrap();
+            assert!(value.is_empty());
+            (mine, other)
+        },
+    );
+}
+
+/// Two threads need the first value: each may make one, both see the same, and the other one is dropped.
+#[test]
+fn two_first_values() {
+    explore("two_first_values", WholeIfDeep, 2_100, [1, 2], || {
+        let made = Arc::new(AtomicU32::new(0));
+        let make = {
+            let made = Arc::clone(&made);
+            move || Tracked::new(made.fetch_add(1, Ordering::Relaxed) + 1)
+        };
+        let value = Arc::new(NonEmptyValue::lazy(make));
+        let other = {
+            let value = Arc::clone(&value);
+            thread::spawn(move || value.load().number())
+        };
+        let mine = value.load().number();
+        assert_eq!(other.join().unwrap(), mine);
+        mine
+    });
+}
+
+/// A store against the making of a first value: the store is never lost.
+#[test]
+fn a_store_against_a_first_value() {
+    explore(
+        "a_store_against_a_first_value",
+        WholeIfDeep,
+        1_050,
+        [1, 2],
+        || {
+            let value = Arc::new(NonEmptyValue::lazy(|| Tracked::new(1)));
+            let other = {
+                let value = Arc::clone(&value);
+                thread::spawn(move || value.store(Tracked::new(2)))
+            };
+            let mine = value.load().number();
+            other.join().unwrap();
+            assert_eq!(value.load().number(), 2);
+            mine
+        },
+    );
 }
 
 type Any = Arc<AnyValue>;

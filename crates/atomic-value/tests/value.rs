@@ -56,6 +56,151 @@ fn arcs_go_in_and_come_out_as_they_are() {
 }
 
 #[test]
+fn compare_and_swap_ptr_can_empty() {
+    let drops = AtomicUsize::new(0);
+    let value = AtomicValue::new(Counted::new(1, &drops));
+    let seen = value.load();
+    let other = Arc::new(Counted::new(1, &drops));
+    // Equal, but not the same; what was refused comes back as it was given.
+    let refused = value.compare_and_swap_ptr(Some(&*other), None).unwrap_err();
+    assert!(refused.new.is_none());
+    assert!(refused.current.is_some());
+    drop(refused);
+    let refused = value.compare_and_swap_ptr(None, Some(Arc::clone(&other)));
+    let refused = refused.unwrap_err().into_inner();
+    assert!(Arc::ptr_eq(&refused.unwrap(), &other));
+    let old = value.compare_and_swap_ptr(seen.as_deref(), None).unwrap();
+    assert_eq!(old.map(|old| old.number), Some(1));
+    assert!(value.is_empty());
+    assert_eq!(drops.load(Ordering::Relaxed), 0, "the guard has it");
+    drop(seen);
+    assert_eq!(drops.load(Ordering::Relaxed), 1);
+    // From empty to empty, and to an existing `Arc`.
+    assert!(value.compare_and_swap_ptr(None, None).unwrap().is_none());
+    assert!(
+        value
+            .compare_and_swap_ptr(None, Some(Arc::clone(&other)))
+            .unwrap()
+            .is_none()
+    );
+    assert!(Arc::ptr_eq(&value.into_inner().unwrap(), &other));
+    drop(other);
+    assert_eq!(drops.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn update_arc_can_empty_and_keep() {
+    let one = Arc::new(1);
+    let value = AtomicValue::empty();
+    assert!(
+        value
+            .update_arc(|seen| {
+                assert!(seen.is_none());
+                Some(Arc::clone(&one))
+            })
+            .is_none()
+    );
+    // Stored again, the same object.
+    let old = value.update_arc(|seen| seen.cloned());
+    assert!(Arc::ptr_eq(&old.unwrap(), &one));
+    assert_eq!(value.try_update_arc(|seen| Err(**seen.unwrap())), Err(1));
+    assert!(Arc::ptr_eq(&value.update_arc(|_| None).unwrap(), &one));
+    assert!(value.is_empty());
+    assert_eq!(Arc::strong_count(&one), 1);
+}
+
+/// A stack whose nodes are the values: each is popped once.
+#[test]
+fn a_stack_gives_each_item_once() {
+    const THREADS: usize = 3;
+    const EACH: usize = if cfg!(miri) { 10 } else { 3_000 };
+    struct Node {
+        item: usize,
+        below: Option<Arc<Node>>,
+    }
+    fn pop(top: &AtomicValue<Node>) -> Option<usize> {
+        let mut seen = top.load()?;
+        loop {
+            match top.compare_and_swap_ptr(Some(&seen), seen.below.clone()) {
+                Ok(_) => return Some(seen.item),
+                Err(refused) => seen = refused.current?,
+            }
+        }
+    }
+    let top = AtomicValue::empty();
+    let popped: Vec<usize> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let top = &top;
+                scope.spawn(move || {
+                    let mut popped = Vec::new();
+                    for item in thread * EACH..(thread + 1) * EACH {
+                        top.update_arc(|below| {
+                            Some(Arc::new(Node {
+                                item,
+                                below: below.cloned(),
+                            }))
+                        });
+                        popped.extend(pop(top));
+                    }
+                    popped
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let mut all = popped;
+    all.extend(std::iter::from_fn(|| pop(&top)));
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..THREADS * EACH));
+}
+
+/// As what they show, and not by address.
+#[test]
+#[expect(
+    clippy::mutable_key_type,
+    reason = "a guard is compared by its value, not by its debt"
+)]
+fn guards_compare_as_their_values() {
+    use std::borrow::Borrow;
+    use std::collections::{BTreeSet, HashSet};
+    fn load(value: &str) -> Guard<String> {
+        AtomicValue::new(value.to_string()).load().unwrap()
+    }
+    assert_eq!(load("a"), load("a"));
+    assert_ne!(load("a"), load("b"));
+    assert!(load("a") < load("b") && load("a").max(load("b")) == load("b"));
+    let text: &String = &load("a");
+    assert_eq!(text, Borrow::<String>::borrow(&load("a")));
+    let known = HashSet::from([load("a"), load("b"), load("a")]);
+    assert_eq!(known.len(), 2);
+    let (there, missing) = ("b".to_string(), "c".to_string());
+    assert!(known.contains(&there) && !known.contains(&missing));
+    let sorted = BTreeSet::from([load("b"), load("a")]);
+    assert_eq!(
+        sorted.iter().map(|text| text.as_str()).collect::<String>(),
+        "ab"
+    );
+}
+
+/// The `Arc` that a guard lends may be cloned, and is never taken for the only one.
+#[test]
+fn a_lent_arc_is_shared() {
+    let value = AtomicValue::new(1);
+    let guard = value.load().unwrap();
+    let mut clone = Arc::clone(Guard::as_arc(&guard));
+    assert!(Arc::get_mut(&mut clone).is_none());
+    let mut old = value.take().unwrap();
+    drop(clone);
+    assert!(Arc::get_mut(&mut old).is_none(), "the guard still shows it");
+    drop(guard);
+    assert!(Arc::get_mut(&mut old).is_some());
+}
+
+#[test]
 fn compare_and_swap_is_by_value() {
     let value = AtomicValue::new("a".to_string());
     let seen = value.load();

@@ -10,7 +10,10 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
+use std::cmp;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
@@ -126,9 +129,9 @@ impl<T> Slot<T> {
     pub(crate) fn compare_exchange(
         &self,
         current: *const T,
-        new: Arc<T>,
-    ) -> Result<Option<Arc<T>>, Arc<T>> {
-        let new = Arc::into_raw(new).cast_mut();
+        new: Option<Arc<T>>,
+    ) -> Result<Option<Arc<T>>, Option<Arc<T>>> {
+        let new = into_raw(new);
         // ORDERING: as in `swap`. Relaxed on failure, nothing is done with what was read.
         match self.value.compare_exchange(
             current.cast_mut(),
@@ -137,8 +140,8 @@ impl<T> Slot<T> {
             Ordering::Relaxed,
         ) {
             Ok(old) => Ok(self.removed(old)),
-            // SAFETY: from `Arc::into_raw` above, and the exchange did not take it.
-            Err(_) => Err(unsafe { Arc::from_raw(new) }),
+            // It was not stored: the reference that it stands for is still ours.
+            Err(_) => Err(from_raw(new)),
         }
     }
 
@@ -181,10 +184,10 @@ fn into_raw<T>(value: Option<Arc<T>>) -> *mut T {
     value.map_or(ptr::null_mut(), |value| Arc::into_raw(value).cast_mut())
 }
 
-/// Takes over the reference that belonged to a slot.
+/// Takes over the reference that `into_raw` gave up.
 fn from_raw<T>(value: *mut T) -> Option<Arc<T>> {
-    // SAFETY: from `into_raw`, and the caller has just removed it from its slot, whose reference this is
-    // (R2).
+    // SAFETY: from `into_raw`, and the reference is the caller's: it has just removed the value from its slot, whose
+    // reference this is (R2), or has not stored it.
     (!value.is_null()).then(|| unsafe { Arc::from_raw(value) })
 }
 
@@ -218,6 +221,9 @@ fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
 /// guard leaks the value and is otherwise harmless.
 ///
 /// To keep a value for long, turn the guard into an [`Arc`] with [`Guard::into_arc`].
+///
+/// Guards are compared, ordered, hashed and printed as the values that they show. [`Arc::ptr_eq`] of
+/// [`Guard::as_arc`] tells whether two show the same object.
 pub struct Guard<T> {
     value: ManuallyDrop<Arc<T>>,
     /// Where the reference is owed; `None` when it has been counted from the start.
@@ -231,6 +237,29 @@ impl<T> Guard<T> {
     #[must_use]
     pub fn into_arc(guard: Self) -> Arc<T> {
         Arc::clone(&guard.value)
+    }
+
+    /// The `Arc` that the value is in. Costs nothing.
+    ///
+    /// Its reference count does not tell how many guards there are: most guards are not counted while their version is
+    /// stored.
+    ///
+    /// An associated function, so that it is in the way of no method of `T`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use atomic_value::{AtomicValue, Guard};
+    ///
+    /// let value = AtomicValue::new(1);
+    /// let (before, after) = (value.load().unwrap(), value.load().unwrap());
+    /// assert!(Arc::ptr_eq(Guard::as_arc(&before), Guard::as_arc(&after)));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn as_arc(guard: &Self) -> &Arc<T> {
+        // Whether or not a reference has been counted for the guard, there is one that outlives it or becomes its own: that
+        // of the slot, or of the sweep that settles the debt. So a count of one is never the borrower's alone.
+        &guard.value
     }
 }
 
@@ -260,6 +289,38 @@ impl<T> Drop for Guard<T> {
 impl<T> AsRef<T> for Guard<T> {
     fn as_ref(&self) -> &T {
         self
+    }
+}
+
+impl<T> Borrow<T> for Guard<T> {
+    fn borrow(&self) -> &T {
+        self
+    }
+}
+
+impl<T: PartialEq> PartialEq for Guard<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for Guard<T> {}
+
+impl<T: PartialOrd> PartialOrd for Guard<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<cmp::Ordering> {
+        (**self).partial_cmp(&**other)
+    }
+}
+
+impl<T: Ord> Ord for Guard<T> {
+    fn cmp(&self, other: &Self) -> cmp::Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
+impl<T: Hash> Hash for Guard<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
     }
 }
 
