@@ -789,8 +789,10 @@ impl<T> Chain<T> {
     /// The caller is the producer, and `head` is the head's node.
     #[inline(always)]
     unsafe fn pushed(&self, head: &Node<T>, count: usize) -> bool {
-        // SAFETY: we are the producer (caller's), the closure counts, and this is the head.
-        unsafe { self.with_owner(|owner| owner.pushed(count)) && self.looked(head) }
+        // SAFETY: we are the producer (caller's), and the closure counts.
+        let judges = unsafe { self.with_owner(|owner| owner.pushed(count)) };
+        // SAFETY: we are the producer, and this is the head (caller's).
+        judges && unsafe { self.looked(head) }
     }
 
     /// Looks how many values there are. Says whether the ring is to be judged.
@@ -983,11 +985,13 @@ impl<T> Chain<T> {
     ///
     /// The caller is the producer.
     unsafe fn older(&self) -> usize {
-        // SAFETY: we are the producer (caller's), give no hold up in here, and have one on each of them (C5).
-        unsafe {
-            let rings = self.behind().filter_map(|at| Node::at(at));
-            rings.map(|node| node.ring.len()).sum()
-        }
+        // SAFETY: we are the producer (caller's), and give no hold up in here.
+        let behind = unsafe { self.behind() };
+        let len = |at| {
+            // SAFETY: we have a hold on each of them (C5).
+            unsafe { Node::at(at) }.map_or(0, |node| node.ring.len())
+        };
+        behind.map(len).sum()
     }
 
     /// How many values the chain holds, as its producer sees it: exact while nobody takes any.
