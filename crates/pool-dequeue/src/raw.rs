@@ -666,7 +666,6 @@ impl<T, S: ?Sized + Slots<T>> Ring<T, S> {
                 }
                 // Somebody who claimed beyond us is in the same state and has to give back first.
                 if ahead(now.tail(), end) == 0 {
-                    witness::nap();
                     // ORDERING: Acquire on success, pairs with the exchange in `is_drained`: if the ring was taken for
                     // drained before, our next look finds every push. Relaxed on failure: the value is not used.
                     let given_back = self.counts.0.compare_exchange(
@@ -715,8 +714,7 @@ pub mod witness {
         static NAPS: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Whether thieves let others run before they claim and before they give back, which takes a preemption
-    /// otherwise.
+    /// Whether thieves let others run before they claim, which takes a preemption otherwise.
     pub fn naps(on: bool) {
         NAPS.set(on);
     }

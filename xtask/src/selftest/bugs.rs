@@ -310,7 +310,7 @@ pub(crate) const BUGS: &[Bug] = &[
             Some(claim)
         } else {
 ",
-        checks: &[narrow("a_full_turn_and_nothing_there").says("data race")],
+        checks: &[narrow("a_full_turn_and_nothing_there").says("outcomes")],
     },
     Bug {
         name: "a claim that does not release",
