@@ -260,10 +260,16 @@ pub(crate) const BUGS: &[Bug] = &[
                 break Some(found);
             }
 ",
+        // The look at the ring that comes after it would make up for it.
         bad: "            if let Some(found) = attempt(node, at) {
                 break Some(found);
             }
             let next = node.next().load(Ordering::Acquire);
+            if !next.is_null() {
+                unlinked |= unsafe { self.unlink(at, next, &guard) };
+                at = next;
+                continue;
+            }
 ",
         checks: &[loom("next_is_read_before_the_pop").says("outcomes")],
     },
