@@ -45,7 +45,7 @@ impl<'a, T> Held<'a, T> {
         let link = NonNull::new(link)?;
         // SAFETY: the ring stays as long as the node: until the hold is given back, and the batch is used no longer
         // than that.
-        let ring = unsafe { &*ptr::from_ref(&node.ring) };
+        let ring = unsafe { &*ptr::from_ref(node.ring()) };
         let values = claim(ring);
         if values.len() == 0 {
             return None;

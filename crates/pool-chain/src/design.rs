@@ -182,6 +182,13 @@
 //! holds from then on, and **the limit is never exceeded**; `Owner::older` is an upper bound in the same count. A push is refused only
 //! if the chain held so many values when the call began: the lengths have only fallen since.
 //!
+//! Whether there is a limit is part of the producer's type, `Producer<T, L = Unlimited>`. A push that needs no answer
+//! is only right where no limit can refuse it, so [`push`](crate::Producer::push) exists for `Producer<T, Unlimited>`
+//! alone, and nobody panics, or loses a value, who writes `push` and gets a chain with a limit from elsewhere. The two also differ
+//! in what a push does: the type without a limit has no comparison, and no word for one. We did not take an error that cannot be
+//! made, an associated type of `L`: without a limit `push_head` can still fail, for want of memory, and it gives the value
+//! back there as with a limit. The parameter has a default and comes last, so whoever wants no limit writes `Producer<T>`.
+//!
 //! # Reclamation
 //!
 //! `src/reclaim.rs` is the only file that names crossbeam-epoch: pin, retire, flush. It frees ring memory and never a value (C9).

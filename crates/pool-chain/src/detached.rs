@@ -56,9 +56,9 @@ impl<T> Detached<T> {
         let mut len = 0;
         let mut node = self.front();
         while let Some(at) = node {
-            len += at.ring.len();
+            len += at.ring().len();
             // ORDERING: Relaxed. The producer wrote it before it detached the list.
-            let next = at.next.load(Ordering::Relaxed);
+            let next = at.next().load(Ordering::Relaxed);
             // SAFETY: as in `front`; the whole list is ours.
             node = unsafe { Node::at(next) };
         }
@@ -77,15 +77,15 @@ impl<T> Iterator for Detached<T> {
     fn next(&mut self) -> Option<T> {
         loop {
             let node = self.front()?;
-            if let Some(value) = node.ring.pop_tail() {
+            if let Some(value) = node.ring().pop_tail() {
                 return Some(value);
             }
             // Nobody pushes any more, so a ring that is drained is so for good (C4).
-            if !node.ring.is_drained() {
+            if !node.ring().is_drained() {
                 continue;
             }
             // ORDERING: Relaxed. The producer wrote it before it detached the list.
-            let next = node.next.load(Ordering::Relaxed);
+            let next = node.next().load(Ordering::Relaxed);
             if let Some(node) = NonNull::new(self.front) {
                 self.front = next;
                 // SAFETY: the producer's hold, given up by whoever made this. The chain's is there yet.

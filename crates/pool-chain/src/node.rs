@@ -13,11 +13,11 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 /// A node is made and linked by the producer, unlinked by whoever moves the tail past it or detaches
 /// it, and freed by whoever gives back the last hold on it (design page, C6).
 pub(crate) struct Node<T> {
-    pub(crate) ring: BoxedRing<T>,
+    ring: BoxedRing<T>,
     /// The next newer ring. Null until the producer appends one, then the same for ever (C2).
-    pub(crate) next: AtomicPtr<Node<T>>,
+    next: AtomicPtr<Node<T>>,
     /// The ring before, for the producer alone, and only while it holds that one, too (C5).
-    pub(crate) prev: *mut Node<T>,
+    prev: *mut Node<T>,
     /// One for the chain, given back when every thread that may have found the node through a link has
     /// gone on, one for the producer, given back when it learns that the ring was unlinked, and one for each
     /// batch that still moves values out of the ring.
@@ -63,9 +63,40 @@ impl<T> Node<T> {
         Some(node)
     }
 
+    /// Nothing in production. Each way to a part of the node comes by here, so the model checker finds out when it was
+    /// freed since the reference was made.
+    #[inline(always)]
+    #[cfg_attr(pool_loom, track_caller)]
+    fn check(&self) {
+        #[cfg(pool_loom)]
+        self.watch.seen();
+    }
+
+    #[inline(always)]
+    #[cfg_attr(pool_loom, track_caller)]
+    pub(crate) fn ring(&self) -> &BoxedRing<T> {
+        self.check();
+        &self.ring
+    }
+
+    #[inline(always)]
+    #[cfg_attr(pool_loom, track_caller)]
+    pub(crate) fn next(&self) -> &AtomicPtr<Self> {
+        self.check();
+        &self.next
+    }
+
+    #[inline(always)]
+    #[cfg_attr(pool_loom, track_caller)]
+    pub(crate) fn prev(&self) -> *mut Self {
+        self.check();
+        self.prev
+    }
+
     /// Takes a hold, to be given back by `release`.
     #[inline]
     pub(crate) fn hold(&self) {
+        self.check();
         // ORDERING: Relaxed. The borrow proves that somebody else's hold lasts beyond this call, so the
         // count cannot have reached zero; what matters is the order of the releases.
         self.holders.fetch_add(1, Ordering::Relaxed);

@@ -271,7 +271,7 @@ impl<T> Chain<T> {
             // SAFETY: we are the producer (caller's), and append only after the last use of the node.
             if let Some(head) = unsafe { self.head() } {
                 // SAFETY: we are the producer of the head ring.
-                match unsafe { head.ring.push_head(value) } {
+                match unsafe { head.ring().push_head(value) } {
                     Ok(()) => {
                         // SAFETY: we are the producer, and this is the head.
                         if unsafe { self.pushed(head, 1) } {
@@ -318,7 +318,7 @@ impl<T> Chain<T> {
                     ended: &mut ended,
                 };
                 // SAFETY: we are the producer of the head ring, and the iterator is not (caller's).
-                let count = unsafe { head.ring.push_head_batch(&mut watched) };
+                let count = unsafe { head.ring().push_head_batch(&mut watched) };
                 total += count;
                 // SAFETY: we are the producer, and this is the head.
                 if unsafe { self.pushed(head, count) } {
@@ -349,7 +349,7 @@ impl<T> Chain<T> {
     #[inline]
     pub unsafe fn pop_head(&self) -> Option<T> {
         // SAFETY: we are the producer (caller's) of all of the chain's rings.
-        let pop = |node: &Node<T>| Some((unsafe { node.ring.pop_head() }?, 1));
+        let pop = |node: &Node<T>| Some((unsafe { node.ring().pop_head() }?, 1));
         // SAFETY: we are the producer, and the closure calls nothing of the chain's.
         unsafe { self.at_head(pop) }
     }
@@ -396,7 +396,7 @@ impl<T> Chain<T> {
         max: usize,
     ) -> Option<(pool_dequeue::Batch<'a, T>, usize)> {
         // SAFETY: the caller's.
-        let ring: &'a pool_dequeue::raw::BoxedRing<T> = unsafe { &*ptr::from_ref(&node.ring) };
+        let ring: &'a pool_dequeue::raw::BoxedRing<T> = unsafe { &*ptr::from_ref(node.ring()) };
         // SAFETY: the caller's.
         let batch = unsafe { ring.pop_head_batch(max) };
         let count = batch.len();
@@ -409,7 +409,7 @@ impl<T> Chain<T> {
     /// index. `None` means that the chain was empty at some moment during the call.
     #[inline]
     pub fn pop_tail(&self) -> Option<T> {
-        self.at_tail(|node, _| node.ring.pop_tail())
+        self.at_tail(|node, _| node.ring().pop_tail())
     }
 
     /// Takes the oldest value, for the producer. As [`pop_tail`](Self::pop_tail), and pins no epoch while there is
@@ -424,7 +424,7 @@ impl<T> Chain<T> {
         let head = unsafe { self.head() }?;
         // SAFETY: as above; pointers are compared.
         if unsafe { self.with_owner(|owner| ptr::eq(owner.oldest, head)) } {
-            return head.ring.pop_tail();
+            return head.ring().pop_tail();
         }
         self.pop_tail()
     }
@@ -440,7 +440,7 @@ impl<T> Chain<T> {
             return 0;
         }
         self.at_tail(|node, _| {
-            let batch = node.ring.pop_tail_batch(max);
+            let batch = node.ring().pop_tail_batch(max);
             let count = batch.len();
             batch.for_each(&mut sink);
             (count != 0).then_some(count)
@@ -465,17 +465,17 @@ impl<T> Chain<T> {
         }
         let mut room = false;
         let stolen = self.at_tail(|node, _| {
-            if !room && !node.ring.is_empty() {
+            if !room && !node.ring().is_empty() {
                 // SAFETY: we are the producer of `into` (caller's).
                 room = unsafe { into.make_room() };
             }
             if !room {
-                return node.ring.pop_tail();
+                return node.ring().pop_tail();
             }
             // SAFETY: we are the producer of `into`, whose head stays here.
             let head = unsafe { into.head() }?;
             // SAFETY: we are the producer of the head ring.
-            unsafe { node.ring.steal_into(&head.ring, max) }
+            unsafe { node.ring().steal_into(head.ring(), max) }
         });
         if room {
             // SAFETY: we are the producer of `into`.
@@ -493,7 +493,7 @@ impl<T> Chain<T> {
     unsafe fn make_room(&self) -> bool {
         // SAFETY: we are the producer (caller's), and append only after the last use of the node.
         if let Some(head) = unsafe { self.head() } {
-            if head.ring.len() < head.ring.capacity() {
+            if head.ring().len() < head.ring().capacity() {
                 return true;
             }
         }
@@ -565,13 +565,13 @@ impl<T> Chain<T> {
                 return Some(found);
             }
             // Its pushes are our own past, so a ring that is drained is so for good (C4).
-            drained = drained && node.ring.is_drained();
+            drained = drained && node.ring().is_drained();
             if drained {
                 // SAFETY: as above; the closure stores.
                 unsafe {
                     self.with_owner(|owner| {
                         if owner.oldest != at {
-                            owner.behind = node.prev;
+                            owner.behind = node.prev();
                         }
                     });
                 }
@@ -601,7 +601,7 @@ impl<T> Chain<T> {
             next = if at == oldest {
                 ptr::null_mut()
             } else {
-                node.prev
+                node.prev()
             };
             Some(at)
         })
@@ -631,7 +631,7 @@ impl<T> Chain<T> {
             // ORDERING: Acquire, pairs with the Release store in `append`: the next node is initialised, and every
             // push into this ring happened before. So if there is a next ring *before* the attempt and the
             // attempt finds nothing, nothing will ever be found in this one (C4).
-            let next = node.next.load(Ordering::Acquire);
+            let next = node.next().load(Ordering::Acquire);
             if let Some(found) = attempt(node, at) {
                 break Some(found);
             }
@@ -641,12 +641,12 @@ impl<T> Chain<T> {
                 //
                 // ORDERING: Relaxed: not followed from here. If a push to the next ring happened before the claim that
                 // emptied this one, the attempt has read that claim with Acquire, and this load sees the next ring.
-                if node.next.load(Ordering::Relaxed).is_null() {
+                if node.next().load(Ordering::Relaxed).is_null() {
                     break None;
                 }
                 continue;
             }
-            if !node.ring.is_drained() {
+            if !node.ring().is_drained() {
                 // Somebody has given tickets back, or has just taken something.
                 continue;
             }
@@ -724,11 +724,11 @@ impl<T> Chain<T> {
                 break true;
             };
             // The ring is not the head, and its pushes are our own past: if it is drained it stays so (C4).
-            if !node.ring.is_drained() {
+            if !node.ring().is_drained() {
                 break false;
             }
             // ORDERING: Relaxed. Written by the producer.
-            let next = node.next.load(Ordering::Relaxed);
+            let next = node.next().load(Ordering::Relaxed);
             let guard = guard.get_or_insert_with(|| self.domain.pin());
             // SAFETY: the producer has a hold on it, it is drained for good, and `next` is its successor.
             unsafe { self.unlink(at, next, guard) };
@@ -760,8 +760,8 @@ impl<T> Chain<T> {
                 return;
             };
             // ORDERING: Relaxed. Written by the producer.
-            let next = node.next.load(Ordering::Relaxed);
-            let slots = node.ring.capacity();
+            let next = node.next().load(Ordering::Relaxed);
+            let slots = node.ring().capacity();
             // SAFETY: as above; the closure stores.
             unsafe {
                 self.with_owner(|owner| {
@@ -802,7 +802,7 @@ impl<T> Chain<T> {
     /// As `pushed`.
     #[cold]
     unsafe fn looked(&self, head: &Node<T>) -> bool {
-        let (capacity, len) = (head.ring.capacity(), head.ring.len());
+        let (capacity, len) = (head.ring().capacity(), head.ring().len());
         // SAFETY: we are the producer (caller's), and the closure counts.
         unsafe { self.with_owner(|owner| owner.looked(capacity, len)) }
     }
@@ -834,10 +834,10 @@ impl<T> Chain<T> {
         let Some(head) = (unsafe { self.head() }) else {
             return;
         };
-        let capacity = head.ring.capacity();
+        let capacity = head.ring().capacity();
         // SAFETY: we are the producer, and this is the head.
         let single = unsafe { self.trim(head) };
-        let len = head.ring.len();
+        let len = head.ring().len();
         // SAFETY: as above; the closure counts.
         unsafe { self.with_owner(|owner| owner.judged(capacity, len)) };
         let fit = fit(values, self.greatest);
@@ -865,7 +865,7 @@ impl<T> Chain<T> {
         };
         // SAFETY: as above.
         let single = unsafe { self.trim(head) };
-        let (capacity, len) = (head.ring.capacity(), head.ring.len());
+        let (capacity, len) = (head.ring().capacity(), head.ring().len());
         // SAFETY: we are the producer; the closure reads.
         let sparse =
             unsafe { self.with_owner(|owner| owner.older + len < (owner.slots + capacity) / 2) };
@@ -892,13 +892,13 @@ impl<T> Chain<T> {
             }
             Some(old) => {
                 // Nobody pushes to the old ring from here on, so it holds no more than this.
-                let left = old.ring.len();
+                let left = old.ring().len();
                 // ORDERING: Release, pairs with the Acquire load of `next` in `at_tail`: the new node is initialised,
                 // and every push to the old ring happened before. Weaker, and a consumer could take the old
                 // ring for drained before it sees the last values in it.
-                old.next.store(new.as_ptr(), Ordering::Release);
+                old.next().store(new.as_ptr(), Ordering::Release);
                 // From here on consumers may unlink the old node.
-                (old.ring.capacity(), left)
+                (old.ring().capacity(), left)
             }
         };
         // SAFETY: we are the producer; the closure stores.
@@ -934,7 +934,7 @@ impl<T> Chain<T> {
         };
         // SAFETY: as above.
         unsafe { self.trim(head) };
-        let len = head.ring.len();
+        let len = head.ring().len();
         // SAFETY: as above.
         let values = unsafe { self.with_owner(|owner| owner.older + len) };
         // SAFETY: as above.
@@ -961,7 +961,7 @@ impl<T> Chain<T> {
         let Some(head) = (unsafe { self.head() }) else {
             return limit;
         };
-        let len = head.ring.len();
+        let len = head.ring().len();
         // SAFETY: as above.
         let held = unsafe { self.with_owner(|owner| owner.older) } + len;
         if held < limit {
@@ -975,7 +975,7 @@ impl<T> Chain<T> {
         let older = unsafe { self.older() };
         // SAFETY: as above; the closure stores.
         unsafe { self.with_owner(|owner| owner.older = older) };
-        let held = older + head.ring.len();
+        let held = older + head.ring().len();
         limit.saturating_sub(held)
     }
 
@@ -989,7 +989,7 @@ impl<T> Chain<T> {
         let behind = unsafe { self.behind() };
         let len = |at| {
             // SAFETY: we have a hold on each of them (C5).
-            unsafe { Node::at(at) }.map_or(0, |node| node.ring.len())
+            unsafe { Node::at(at) }.map_or(0, |node| node.ring().len())
         };
         behind.map(len).sum()
     }
@@ -1009,10 +1009,10 @@ impl<T> Chain<T> {
         };
         // SAFETY: as above; a pointer is copied.
         if unsafe { self.with_owner(|owner| owner.behind) }.is_null() {
-            return head.ring.len();
+            return head.ring().len();
         }
         // SAFETY: as above.
-        head.ring.len() + unsafe { self.older() }
+        head.ring().len() + unsafe { self.older() }
     }
 
     /// Whether the chain is empty, as its producer sees it.
@@ -1046,7 +1046,7 @@ impl<T> Chain<T> {
         // SAFETY: as above, and everything before the tail is unlinked.
         unsafe { self.give_up_before(tail) };
         // SAFETY: as above; a number is copied.
-        head.ring.capacity() + unsafe { self.with_owner(|owner| owner.slots) }
+        head.ring().capacity() + unsafe { self.with_owner(|owner| owner.slots) }
     }
 
     /// Takes all rings with their values out at once, however many they are; the chain is then as new.
@@ -1083,7 +1083,7 @@ impl<T> Chain<T> {
         // SAFETY: initialised, as in `at_tail`; kept by the guard (C5).
         while let Some(node) = unsafe { Node::at(at) } {
             // ORDERING: Acquire, pairs with the Release store in `append`: the next node is initialised.
-            at = node.next.load(Ordering::Acquire);
+            at = node.next().load(Ordering::Acquire);
             if !f(node) {
                 break;
             }
@@ -1094,7 +1094,7 @@ impl<T> Chain<T> {
     pub fn len(&self) -> usize {
         let mut len = 0;
         self.walk(|node| {
-            len += node.ring.len();
+            len += node.ring().len();
             true
         });
         len
@@ -1108,7 +1108,7 @@ impl<T> Chain<T> {
 
     /// The chain's consumer path without taking anything.
     fn look(&self) -> Option<()> {
-        self.at_tail(|node, _| (!node.ring.is_empty()).then_some(()))
+        self.at_tail(|node, _| (!node.ring().is_empty()).then_some(()))
     }
 
     /// How many rings there are.
@@ -1125,7 +1125,7 @@ impl<T> Chain<T> {
     pub fn capacity(&self) -> usize {
         let mut slots = 0;
         self.walk(|node| {
-            slots += node.ring.capacity();
+            slots += node.ring().capacity();
             true
         });
         slots

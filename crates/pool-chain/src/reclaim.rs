@@ -511,6 +511,8 @@ pub(crate) mod model {
         /// before it was used, and used before it was freed.
         made: UnsafeCell<()>,
         freed: AtomicBool,
+        /// The same in plain memory: reading it adds no step, and so no schedules.
+        gone: Cell<bool>,
     }
 
     impl Watch {
@@ -524,7 +526,11 @@ pub(crate) mod model {
             // ORDERING: Relaxed: nobody else knows it.
             freed.store(false, Ordering::Relaxed);
             made.with_mut(|_| ());
-            Self { made, freed }
+            Self {
+                made,
+                freed,
+                gone: Cell::new(false),
+            }
         }
 
         #[track_caller]
@@ -532,6 +538,14 @@ pub(crate) mod model {
             self.made.with(|_| ());
             // ORDERING: Relaxed: the model looks for any order in which this comes after the store in `freed`.
             assert!(!self.freed.load(Ordering::Relaxed), "a freed node was used");
+        }
+
+        /// A look at a node that was touched before. In this schedule it was freed already, or the free that comes is a
+        /// race with this look unless it happens after it.
+        #[track_caller]
+        pub(crate) fn seen(&self) {
+            self.made.with(|_| ());
+            assert!(!self.gone.get(), "a freed node was used");
         }
 
         pub(crate) fn freed<T>(&self, node: NonNull<Node<T>>) {
@@ -542,6 +556,7 @@ pub(crate) mod model {
             );
             // Every use must have happened before: another race if not.
             self.made.with_mut(|_| ());
+            self.gone.set(true);
             STATE.with_borrow_mut(|state| {
                 state.nodes -= 1;
                 state.graves.push(Erased::new(node, bury::<T>));

@@ -84,6 +84,10 @@ const PRODUCER: &[(&str, ProducerOp)] = &[
         drop(producer.pop_head());
         Some(producer)
     }),
+    ("pop_tail", |mut producer, _| {
+        drop(producer.pop_tail());
+        Some(producer)
+    }),
     ("pop_head_batch", |mut producer, _| {
         producer.pop_head_batch(2).for_each(drop);
         Some(producer)
@@ -111,6 +115,12 @@ const CONSUMER: &[(&str, ConsumerOp)] = &[
     ("pop_tail_batch", |consumer| {
         consumer.pop_tail_batch(2).for_each(drop);
     }),
+    (STEAL, |consumer| {
+        let (mut own, rest) = with_limit(FIRST_CAPACITY);
+        drop(consumer.steal_into(&mut own));
+        drop(own);
+        drop(rest.pop_tail());
+    }),
     ("clone, drop, pop_tail", |consumer| {
         let clone = consumer.clone();
         drop(consumer);
@@ -121,6 +131,9 @@ const CONSUMER: &[(&str, ConsumerOp)] = &[
     }),
     ("drop", |consumer| drop(consumer)),
 ];
+
+/// Moves values, if there are three or more.
+const STEAL: &str = "steal_into";
 
 /// What a chain is like at the start.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -179,6 +192,8 @@ fn producer_and_consumer() {
             // to all but those who only hold the chain.
             let holds = matches!(consumer.0, "clone, drop, pop_tail" | "drop");
             let starts: &[Start] = match (producer.0, consumer.0) {
+                ("shrink" | "len" | "drop", STEAL) => &[],
+                (_, STEAL) => &[Start::Full],
                 ("push_head", _) if holds => &[Start::Empty],
                 ("push_head", _) => &[Start::Empty, Start::Full],
                 ("push_head twice", "pop_tail") => &[Start::AtLimit, Start::Full],
@@ -231,7 +246,9 @@ fn two_consumers() {
         for other in &CONSUMER[place..] {
             // Two that look are left out.
             if one.0 != "len" || other.0 != "len" {
-                cases.push((one, other, Start::One));
+                let steal = one.0 == STEAL || other.0 == STEAL;
+                let start = if steal { Start::Full } else { Start::One };
+                cases.push((one, other, start));
             }
             // Both may be the one that unlinks the drained ring.
             if one.0.starts_with("pop_tail") && other.0.starts_with("pop_tail") {

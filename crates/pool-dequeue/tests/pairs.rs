@@ -61,6 +61,7 @@ const OWNER: &[(&str, OwnerOp)] = &[
         0
     }),
     ("pop_head", |producer, _| producer.pop_head().map_or(0, see)),
+    ("pop_tail", |producer, _| producer.pop_tail().map_or(0, see)),
     ("push_head_batch", |producer, stock| {
         producer.push_head_batch(stock.iter_mut().map_while(Option::take));
         0
@@ -194,6 +195,60 @@ fn two_thieves() {
                 seen,
                 0x11 >> (4 * (2 - filled)),
                 "{one} against {other} with {filled} values"
+            );
+        },
+    );
+}
+
+/// A thief that takes two and moves one of them into a ring of its own.
+#[test]
+fn owner_and_steal_into() {
+    let mut cases = Vec::new();
+    for owner in OWNER {
+        // It expects a smaller ring.
+        if owner.0 != LEN {
+            cases.extend((3..=4).map(|filled| (owner, filled)));
+        }
+    }
+    let mut rings: Vec<_> = (0..cases.len() * meeting::ROUNDS)
+        .map(|_| Box::new(InlineRing::<Value, 4>::new_at(u32::MAX)))
+        .collect();
+    let mut rings = rings.iter_mut();
+    meeting::each(
+        &cases,
+        |(_, filled)| {
+            let (mut producer, consumer) = rings.next().unwrap().split();
+            for number in 0..*filled {
+                assert!(producer.push_head(Value::new(number)).is_ok());
+            }
+            let stock = [*filled, filled + 1].map(|number| Some(Value::new(number)));
+            ((producer, stock), consumer)
+        },
+        |((_, owner), _), (mut producer, mut stock)| {
+            let seen = owner(&mut producer, &mut stock);
+            (seen, producer, stock)
+        },
+        |_, consumer| {
+            let mut ring = InlineRing::<Value, 2>::new_at(u32::MAX);
+            let (mut own, _) = ring.split();
+            let mut seen = consumer.steal_into(&mut own).map_or(0, see);
+            while let Some(value) = own.pop_head() {
+                seen += see(value);
+            }
+            seen
+        },
+        |((owner, _), filled), (owner_saw, mut producer, stock), thief_saw| {
+            let mut seen = owner_saw + thief_saw;
+            for value in stock {
+                seen += value.map_or(0, see);
+            }
+            while let Some(value) = producer.pop_head() {
+                seen += see(value);
+            }
+            assert_eq!(
+                seen,
+                0x11_1111 >> (4 * (4 - filled)),
+                "{owner} against steal_into with {filled} values"
             );
         },
     );

@@ -209,6 +209,18 @@ pub(crate) const BUGS: &[Bug] = &[
         checks: &[loom("producer_unlinks_against_thief").says("data race")],
     },
     Bug {
+        name: "old head read after it was followed",
+        krate: "pool-chain",
+        file: "src/raw.rs",
+        good: "            let _no_room = unsafe { self.append(fit) };
+",
+        bad: "            let _no_room = unsafe { self.append(fit) };
+            // SAFETY: we are the producer.
+            unsafe { self.with_owner(|owner| owner.judged(fit, head.ring().len())) };
+",
+        checks: &[loom("shrink_against_thief").says("a freed node was used")],
+    },
+    Bug {
         name: "remainder leaked",
         krate: "pool-dequeue",
         file: "src/raw.rs",
@@ -241,15 +253,21 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "`next` read after the pop",
         krate: "pool-chain",
         file: "src/raw.rs",
-        good: "            let next = node.next.load(Ordering::Acquire);
+        good: "            let next = node.next().load(Ordering::Acquire);
             if let Some(found) = attempt(node, at) {
                 break Some(found);
             }
 ",
+        // The look at the ring that comes after it would make up for it.
         bad: "            if let Some(found) = attempt(node, at) {
                 break Some(found);
             }
-            let next = node.next.load(Ordering::Acquire);
+            let next = node.next().load(Ordering::Acquire);
+            if !next.is_null() {
+                unlinked |= unsafe { self.unlink(at, next, &guard) };
+                at = next;
+                continue;
+            }
 ",
         checks: &[loom("next_is_read_before_the_pop").says("outcomes")],
     },
