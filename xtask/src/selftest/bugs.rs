@@ -298,8 +298,8 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "a wait for a moment without a window",
         krate: "atomic-value",
         file: "src/backend/record.rs",
-        good: "env::wait_until(|| self.loading.load(Ordering::Acquire) != seen)",
-        bad: "env::wait_until(|| Turn::slot(self.loading.load(Ordering::Acquire)) != slot)",
+        good: "env::wait_until(|| look() != seen)",
+        bad: "env::wait_until(|| Turn::slot(look()) != slot)",
         checks: &[plain(
             "lib",
             "backend::tests::a_replacement_waits_for_one_window_only",

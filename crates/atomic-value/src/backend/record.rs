@@ -166,9 +166,10 @@ static WATCHED: AtomicBool = AtomicBool::new(false);
 /// same time do it twice, which does no harm.
 #[cfg(not(pool_loom))]
 fn watch_forks() {
-    // ORDERING: Relaxed, here and below: nothing is read on the strength of it, and doing it twice does no harm.
+    // ORDERING: Relaxed. Nothing is read on the strength of it, and doing it twice does no harm.
     if !WATCHED.load(Ordering::Relaxed) && env::run_in_children(in_the_child) {
         // Afterwards, so that a child of a fork in between does not take it for done.
+        // ORDERING: Relaxed, as above.
         WATCHED.store(true, Ordering::Relaxed);
     }
 }
@@ -183,6 +184,7 @@ extern "C" fn in_the_child() {
     for record in records().filter(|record| !ptr::eq(*record, own)) {
         // ORDERING: Relaxed. There is one thread, and whatever makes more of them orders this before what they do.
         record.loading.store(0, Ordering::Relaxed);
+        // ORDERING: Relaxed, for the same reason.
         record.leased.store(false, Ordering::Relaxed);
     }
 }
@@ -273,10 +275,11 @@ impl Record {
     /// It waits for a change and not for a moment without a window, which a busy reader hardly has: a window that begins
     /// after the first look begins after the sweep's fence, and does not find the value that was removed.
     pub(super) fn await_window(&self, slot: usize) -> bool {
-        // ORDERING: Acquire, here and below, pairs with the Release in `Window::drop` and `open`: the debt of a load that
-        // is done is visible to the sweep that goes on here.
-        let seen = self.loading.load(Ordering::Acquire);
-        Turn::slot(seen) != slot || env::wait_until(|| self.loading.load(Ordering::Acquire) != seen)
+        // ORDERING: Acquire, pairs with the Release in `Window::drop` and `open`: the debt of a load that is done is
+        // visible to the sweep that goes on here.
+        let look = || self.loading.load(Ordering::Acquire);
+        let seen = look();
+        Turn::slot(seen) != slot || env::wait_until(|| look() != seen)
     }
 
     /// The debts, for a sweep.
