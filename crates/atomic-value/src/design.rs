@@ -22,10 +22,10 @@
 //!
 //! ```text
 //!   load (slot)                                  replacement (slot, new)
-//!   L1  loading := slot          release         S1  old := exchange(value, new)  acquire, release
+//!   L1  loading := slot, turn    release         S1  old := exchange(value, new)  acquire, release
 //!   L2  fence                    SC              S2  fence                        SC
 //!   L3  p := value               acquire         S3  for each record:
-//!   L4  a free debt := p         release         S4     wait while loading = slot      acquire
+//!   L4  a free debt := p         release         S4     loading names slot: wait until it changes   acquire
 //!       or: count p                              S5     debts that are old: count old,
 //!   L5  loading := 0             release                then exchange(debt, old → 0)   release
 //!   …   use p                                    S6  old is the caller's
@@ -33,7 +33,8 @@
 //!       failed: give the count back  acquire
 //! ```
 //!
-//! L1 to L5 is the *window*. S3 to S5 is the *sweep*.
+//! L1 to L5 is the *window*. S3 to S5 is the *sweep*. The *turn* counts a thread's windows in the two or three bits that the
+//! address of a slot leaves free, so that a sweep sees that one window has ended although the next one has begun.
 //!
 //! | state of a debt | means | leaves to |
 //! |---|---|---|
@@ -61,14 +62,17 @@
 //! *R3.* Let a window of a thread read `p` from the slot at L3, and let a replacement take `p` out at S1.
 //! Both have a fence between their write and their read, and the two fences have an order. If L2 is first, S4
 //! reads the announcement of L1 or something that was written to `loading` later. If it reads the
-//! announcement, it waits. If it reads something later, that was written after L5 of this window, by a
+//! announcement, it waits until `loading` is another word. What it then reads, or has read at once instead of the
+//! announcement, was written after L5 of this window, by a
 //! release store (L1 of a later window, or L5), or by a later leaseholder, who acquired the lease that the
 //! earlier one released; so the sweep, which reads with acquire, sees the debt of L4 or what became of it.
 //! The record itself is in the list that S3 reads, for it was pushed before L1. If S2 is first, L3 reads what
 //! S1 wrote or something later. It reads `p` only if somebody stored the same `Arc` again, and then the
 //! reference of that store is the one that matters, and the replacement that takes it out. So when the sweep
 //! has passed the record, the window has ended or never had `p`; and until then the sweep holds the slot's
-//! reference.
+//! reference. A window that begins while the sweep waits needs no wait: the sweep's first look did not read its
+//! announcement, so S2 is before its L2. If the turns come round between two looks and the sweep reads the same word
+//! again, it waits longer than it has to.
 //!
 //! *R4.* A debt is filled by the leaseholder alone, when it is free. It is struck out by one
 //! compare-exchange, of the guard or of a sweep, so one of them learns that it was the one. A sweep counts
@@ -99,7 +103,14 @@
 //! A load has no loop but the one over eight debts. A replacement waits for windows of its own slot only. A
 //! thread in a window is a few instructions from its end and takes no lock, so the wait ends unless that
 //! thread does not run: preempted (the wait yields, then sleeps, so that a thread of lower priority gets its
-//! turn), stopped, or gone with a `fork`. After a thousand sleeps of a millisecond the wait is given up (R6).
+//! turn), or stopped. After a thousand sleeps of a millisecond the wait is given up (R6).
+//!
+//! *After a fork* the child has lost all threads but one. A function that `pthread_atfork` runs there first ends their windows
+//! and their leases. It takes no lock and allocates nothing. It need not look at its own thread's record: no user code runs in a
+//! window, so no thread forks in one. What guards of lost threads owe stays until a replacement counts it, and then nobody gives
+//! it back: the child leaks the versions that lost threads held, and none that it stores itself. Patience could not do that: a
+//! stopped thread that comes back would use what had been freed. Where a child is made by the bare system call, nothing runs
+//! there, and a lost thread is waited for as a stopped one is.
 //!
 //! # The reader's cache
 //!
@@ -161,8 +172,8 @@
 //! *Miri* runs the tests under both aliasing models, with strict provenance: addresses are compared, never
 //! turned into pointers.
 //!
-//! *Tests only:* that a sweep gives up on a thread that never ends its window. A unit test holds one there, and
-//! `tests/fork.rs` forks while threads load and store, until some were in the middle of it.
+//! *Tests only:* that a sweep gives up on a thread that never ends its window, and that a fork ends the windows that it loses. Unit
+//! tests hold a thread there, and `tests/fork.rs` forks while threads load and store, until some were in the middle of it.
 //!
 //! # Why not arc-swap
 //!

@@ -38,6 +38,35 @@ mod imp {
         done()
     }
 
+    /// Has `child` run in each child of a fork, before anything else does there; says whether it will. Where there are no
+    /// forks, that is so already. Elsewhere a child waits for lost threads as for stopped ones.
+    #[cfg(all(
+        any(
+            target_os = "linux",
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "netbsd"
+        ),
+        not(miri)
+    ))]
+    pub(crate) fn run_in_children(child: extern "C" fn()) -> bool {
+        // SAFETY: the function takes and returns nothing, and does what a child of a fork may do.
+        unsafe { libc::pthread_atfork(None, None, Some(child)) == 0 }
+    }
+
+    #[cfg(not(all(
+        any(
+            target_os = "linux",
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "netbsd"
+        ),
+        not(miri)
+    )))]
+    pub(crate) fn run_in_children(_: extern "C" fn()) -> bool {
+        true
+    }
+
     /// Whether destructors of thread-locals run outside of the world that they belong to.
     #[inline(always)]
     pub(crate) fn is_torn_down() -> bool {

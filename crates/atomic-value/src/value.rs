@@ -35,8 +35,8 @@ use crate::sync::const_unless_loom;
 /// Loads are wait-free; only a thread's first may have to allocate, and to try again when other threads have their
 /// first at the same time. A store, swap or compare-and-swap that replaces a value waits for the threads that
 /// are at that moment in the middle of a load *from the same value*; that takes them a few instructions, or a
-/// time slice if they are preempted there. Should a thread stay there for more than a second (lost in a fork,
-/// stopped by a debugger), the wait ends and the old value is leaked. Nothing else waits, and no operation
+/// time slice if they are preempted there. Should a thread stay there for more than a second (stopped by a
+/// debugger), the wait ends and the old value is leaked. The child of a fork waits for no thread that it has lost. Nothing else waits, and no operation
 /// may be called from a signal handler.
 ///
 /// A store happens before a load that returns what it stored. All stores to one value have one order that

@@ -49,8 +49,8 @@ fn said(child: libc::pid_t) -> bool {
     status == 1
 }
 
-/// Runs `check` beside a thread that does `step` over and over until the check has ended or failed.
-fn beside(step: impl Fn() + Sync, check: impl FnOnce()) {
+/// Runs `check` beside threads that do `step` over and over until the check has ended or failed.
+fn beside(threads: usize, step: impl Fn() + Sync, check: impl FnOnce()) {
     struct Stop<'a>(&'a AtomicBool);
     impl Drop for Stop<'_> {
         fn drop(&mut self) {
@@ -59,59 +59,18 @@ fn beside(step: impl Fn() + Sync, check: impl FnOnce()) {
     }
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(Ordering::Relaxed) {
-                step();
-            }
-        });
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    step();
+                }
+            });
+        }
         let _stop = Stop(&stop);
         check();
     });
 }
 
-static LOADED: AtomicValue<[u64; 4]> = AtomicValue::empty();
-
-/// The child of a thread that loads: whether it was lost in the middle of a load, for which the child's store waited. A
-/// store that waits for nobody takes microseconds.
-fn store_in_the_child() -> bool {
-    let before = LOADED.load();
-    let start = Instant::now();
-    // Waits a second, and no longer.
-    LOADED.store([2; 4]);
-    let waited = start.elapsed() >= Duration::from_secs(1);
-    let after = LOADED.load();
-    let old = LOADED.update(|old| old.map_or([0; 4], |old| old.map(|number| number + 1)));
-    assert_eq!(before.as_deref(), Some(&[1; 4]));
-    assert_eq!(after.as_deref(), Some(&[2; 4]));
-    assert_eq!(old.as_deref(), Some(&[2; 4]));
-    assert_eq!(LOADED.reader().load(), Some(&[3; 4]));
-    waited
-}
-
-#[test]
-fn a_forked_child_can_store() {
-    let _alone = alone();
-    LOADED.store([1; 4]);
-    let load = || {
-        let seen = LOADED.load().unwrap();
-        assert_eq!(*seen, [1; 4], "the child's memory is its own");
-    };
-    let mut inside = 0;
-    beside(load, || {
-        // Those of a round wait side by side. One round does, as a rule.
-        for _ in 0..20 {
-            let children: Vec<_> = (0..8).map(|_| fork(store_in_the_child)).collect();
-            inside += children.into_iter().filter(|child| said(*child)).count();
-            if inside > 0 {
-                break;
-            }
-        }
-    });
-    assert!(inside > 0, "no child was forked in the middle of a load");
-    assert_eq!(*LOADED.load().unwrap(), [1; 4]);
-}
-
-static STORED: AtomicValue<Item> = AtomicValue::empty();
 static MADE: AtomicUsize = AtomicUsize::new(0);
 static DROPPED: AtomicUsize = AtomicUsize::new(0);
 
@@ -133,6 +92,60 @@ impl Drop for Item {
 fn alive() -> usize {
     MADE.load(Ordering::Relaxed) - DROPPED.load(Ordering::Relaxed)
 }
+
+static LOADED: AtomicValue<Item> = AtomicValue::empty();
+
+/// Far more than a store takes on a busy machine, and less than the second for which one would wait for a thread that does
+/// not end its window.
+const WITHOUT_WAITING: Duration = Duration::from_millis(500);
+
+/// The child of threads that load: whether a version was lost with one of them.
+fn store_in_the_child() -> bool {
+    for _ in 0..10 {
+        let start = Instant::now();
+        LOADED.store(Item::new());
+        let took = start.elapsed();
+        assert!(took < WITHOUT_WAITING, "waited {took:?} for a lost thread");
+        assert!(alive() <= 2, "the newest, and the one that was lost");
+    }
+    let newest = *LOADED.load().unwrap().0;
+    assert_eq!(newest, MADE.load(Ordering::Relaxed));
+    assert_eq!(LOADED.reader().load().map(|item| *item.0), Some(newest));
+    // What this thread had before goes on in the child, and new threads can load.
+    let there = thread::spawn(|| LOADED.load().map(|item| *item.0));
+    assert_eq!(there.join().unwrap(), Some(newest));
+    drop(LOADED.take());
+    alive() == 1
+}
+
+/// Stores in the child of a fork wait for none of the threads that were in the middle of a load, and leave at most one
+/// version to them in all: the one that was current.
+#[test]
+fn a_forked_child_can_store() {
+    const READERS: usize = 8;
+    const ENOUGH: usize = 5;
+    let _alone = alone();
+    LOADED.store(Item::new());
+    let number = *LOADED.load().unwrap().0;
+    let mut lost = 0;
+    let load = || {
+        let seen = LOADED.load().unwrap();
+        assert_eq!(*seen.0, number, "the child's memory is its own");
+    };
+    beside(READERS, load, || {
+        for _ in 0..200 {
+            lost += usize::from(said(fork(store_in_the_child)));
+            if lost == ENOUGH {
+                break;
+            }
+        }
+    });
+    assert_eq!(lost, ENOUGH, "forked while a thread held the version");
+    drop(LOADED.take());
+    assert_eq!(alive(), 0);
+}
+
+static STORED: AtomicValue<Item> = AtomicValue::empty();
 
 /// The child of a thread that stores: whether it was lost in the middle of a store, after the new item came in and before
 /// the old one was dropped.
@@ -164,6 +177,7 @@ fn a_child_of_an_interrupted_store_goes_on() {
     STORED.store(Item::new());
     let mut inside = 0;
     beside(
+        1,
         || STORED.store(Item::new()),
         || {
             for _ in 0..2000 {

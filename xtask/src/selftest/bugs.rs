@@ -366,13 +366,39 @@ pub(crate) const BUGS: &[Bug] = &[
         checks: &[plain("growth_reentry", "growth_keeps_what_the_allocator_did").says("assertion")],
     },
     Bug {
+        name: "a wait for a moment without a window",
+        krate: "atomic-value",
+        file: "src/backend/record.rs",
+        good: "env::wait_until(|| look() != seen)",
+        bad: "env::wait_until(|| Turn::slot(look()) != slot)",
+        checks: &[plain(
+            "lib",
+            "backend::tests::a_replacement_waits_for_one_window_only",
+        )
+        .says("given up")],
+    },
+    Bug {
+        name: "windows that are lost in a fork stay open",
+        krate: "atomic-value",
+        file: "src/backend/record.rs",
+        good: "        record.loading.store(0, Ordering::Relaxed);
+",
+        bad: "",
+        checks: &[plain(
+            "lib",
+            "backend::tests::a_fork_ends_the_windows_that_it_loses",
+        )
+        .says("the child waited")],
+    },
+    Bug {
         name: "a record used without a lease",
         krate: "atomic-value",
         file: "src/backend/record.rs",
-        good: "    let lease = Lease(Cell::new(None));
-    load(lease.record())
+        good: "    let lease = Lease::none();
+    load(lease.record(), lease.turn())
 ",
-        bad: "    load(records().next().unwrap_or_else(Record::push))
+        bad: "    let lease = Lease::none();
+    load(records().next().unwrap_or_else(Record::push), lease.turn())
 ",
         checks: &[
             plain("lib", "backend::tests::a_borrowed_record_is_nobody_elses").says("assertion"),

@@ -21,7 +21,7 @@ use std::ptr;
 
 use crate::env::Arc;
 use crate::sync::{AtomicPtr, Ordering, const_unless_loom, fence};
-use record::{Debt, Record};
+use record::{Debt, Record, Turn};
 
 /// Holds an `Option<Arc<T>>` that any thread may load and replace.
 pub(crate) struct Slot<T> {
@@ -54,12 +54,12 @@ impl<T> Slot<T> {
     /// The value, in a guard that in general has counted no reference. Wait-free.
     #[inline]
     pub(crate) fn load(&self) -> Option<Guard<T>> {
-        record::with(|record| self.load_through(record))
+        record::with(|record, turn| self.load_through(record, turn))
     }
 
     #[inline]
-    fn load_through(&self, record: &'static Record) -> Option<Guard<T>> {
-        let window = record.open(self.name());
+    fn load_through(&self, record: &'static Record, turn: Turn) -> Option<Guard<T>> {
+        let window = record.open(self.name(), turn);
         // ORDERING: Acquire, pairs with the Release in `swap` and `compare_exchange`: the value's content is
         // visible to us.
         let value = self.value.load(Ordering::Acquire);
@@ -84,8 +84,8 @@ impl<T> Slot<T> {
 
     /// The value, counted. Wait-free.
     pub(crate) fn load_arc(&self) -> Option<Arc<T>> {
-        record::with(|record| {
-            let _window = record.open(self.name());
+        record::with(|record, turn| {
+            let _window = record.open(self.name(), turn);
             // ORDERING: Acquire, as in `load_through`.
             let value = self.value.load(Ordering::Acquire);
             if value.is_null() {

@@ -13,8 +13,9 @@ use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 /// Aligned to a pair of cache lines, so that threads that load do not disturb each other.
 #[repr(align(128))]
 pub(crate) struct Record {
-    /// Address of the slot that the leaseholder is loading from, 0 when it is not loading.
-    /// Written by the leaseholder only.
+    /// Address of the slot that the leaseholder is loading from, with the number of the window in the bits that an
+    /// address leaves free ([`Turn`]); 0 when it is not loading. Written by the leaseholder only, or, for one that was lost
+    /// in a fork, by the child.
     loading: AtomicUsize,
     /// What guards made through this record owe. Only the leaseholder fills a free one.
     debts: [Debt; DEBTS],
@@ -35,12 +36,14 @@ crate::sync::lazy_static! {
 
 #[cfg(not(pool_loom))]
 thread_local! {
-    static LEASE: Lease = const { Lease(Cell::new(None)) };
+    static LEASE: Lease = const { Lease::none() };
+    /// This thread's record, for the child of a fork. Has no destructor, so looking at it allocates nothing.
+    static OWN: Cell<*const Record> = const { Cell::new(ptr::null()) };
 }
 
 #[cfg(pool_loom)]
 crate::sync::thread_local! {
-    static LEASE: Lease = Lease(Cell::new(None));
+    static LEASE: Lease = Lease::none();
 }
 
 /// All records, as far as they are known.
@@ -65,35 +68,69 @@ fn deref(link: *mut Record) -> Option<&'static Record> {
 /// Runs `load` with this thread's record, or with a borrowed one while the thread's locals are being
 /// destroyed.
 #[inline]
-pub(super) fn with<R>(load: impl Fn(&'static Record) -> R) -> R {
-    match LEASE.try_with(Lease::record) {
-        Ok(record) => load(record),
+pub(super) fn with<R>(load: impl Fn(&'static Record, Turn) -> R) -> R {
+    match LEASE.try_with(|lease| (lease.record(), lease.turn())) {
+        Ok((record, turn)) => load(record, turn),
         Err(_) => with_borrowed(load),
     }
 }
 
 #[cold]
-pub(super) fn with_borrowed<R>(load: impl Fn(&'static Record) -> R) -> R {
-    let lease = Lease(Cell::new(None));
-    load(lease.record())
+pub(super) fn with_borrowed<R>(load: impl Fn(&'static Record, Turn) -> R) -> R {
+    let lease = Lease::none();
+    load(lease.record(), lease.turn())
+}
+
+/// The number of a window among those of its thread, modulo what the address of a slot leaves room for. So a sweep that
+/// waits sees that one window has ended, although the thread is in the next one already.
+#[derive(Clone, Copy)]
+pub(super) struct Turn(usize);
+
+impl Turn {
+    /// The bits that are 0 in the address of a slot, which is that of a pointer.
+    const BITS: usize = align_of::<*const ()>() - 1;
+
+    /// The slot that a word of `loading` names.
+    fn slot(word: usize) -> usize {
+        word & !Self::BITS
+    }
 }
 
 /// A thread's hold on its record; gives it back when the thread goes.
-struct Lease(Cell<Option<&'static Record>>);
+struct Lease {
+    record: Cell<Option<&'static Record>>,
+    turn: Cell<usize>,
+}
 
 impl Lease {
+    const fn none() -> Self {
+        Self {
+            record: Cell::new(None),
+            turn: Cell::new(0),
+        }
+    }
+
     #[inline]
     fn record(&self) -> &'static Record {
-        match self.0.get() {
+        match self.record.get() {
             Some(record) => record,
             None => self.begin(),
         }
     }
 
+    /// Another one than last time.
+    #[inline]
+    fn turn(&self) -> Turn {
+        let turn = self.turn.get().wrapping_add(1) & Turn::BITS;
+        self.turn.set(turn);
+        Turn(turn)
+    }
+
     #[cold]
     fn begin(&self) -> &'static Record {
         let record = Record::lease();
-        if let Some(other) = self.0.replace(Some(record)) {
+        set_own(record);
+        if let Some(other) = self.record.replace(Some(record)) {
             // The allocator asked for a value while it made our record.
             other.release();
         }
@@ -103,10 +140,52 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        match self.0.take() {
-            Some(record) if !env::is_torn_down() => record.release(),
+        match self.record.take() {
+            Some(record) if !env::is_torn_down() => {
+                set_own(ptr::null());
+                record.release();
+            }
             _ => {}
         }
+    }
+}
+
+/// Notes which record is this thread's.
+fn set_own(record: *const Record) {
+    #[cfg(not(pool_loom))]
+    OWN.set(record);
+    #[cfg(pool_loom)]
+    let _ = record;
+}
+
+/// Whether the child of a fork will run [`in_the_child`].
+#[cfg(not(pool_loom))]
+static WATCHED: AtomicBool = AtomicBool::new(false);
+
+/// Sees to it that a child of a fork knows which threads it has lost. Blocks nobody: two threads that come here at the
+/// same time do it twice, which does no harm.
+#[cfg(not(pool_loom))]
+fn watch_forks() {
+    // ORDERING: Relaxed. Nothing is read on the strength of it, and doing it twice does no harm.
+    if !WATCHED.load(Ordering::Relaxed) && env::run_in_children(in_the_child) {
+        // Afterwards, so that a child of a fork in between does not take it for done.
+        // ORDERING: Relaxed, as above.
+        WATCHED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs in the child of a fork, on its only thread, before anything else does: ends the windows of the threads that are not
+/// there, and their leases. What their guards owe stays: a replacement counts it, and nobody gives that back.
+///
+/// The forking thread itself is in no window: no user code runs in one.
+#[cfg(not(pool_loom))]
+extern "C" fn in_the_child() {
+    let own = OWN.get();
+    for record in records().filter(|record| !ptr::eq(*record, own)) {
+        // ORDERING: Relaxed. There is one thread, and whatever makes more of them orders this before what they do.
+        record.loading.store(0, Ordering::Relaxed);
+        // ORDERING: Relaxed, for the same reason.
+        record.leased.store(false, Ordering::Relaxed);
     }
 }
 
@@ -139,6 +218,8 @@ impl Record {
 
     /// Makes a record, leased, and puts it in front of the list.
     fn push() -> &'static Self {
+        #[cfg(not(pool_loom))]
+        watch_forks();
         let record: &'static Self = Box::leak(Box::new(Self {
             loading: AtomicUsize::new(0),
             debts: array::from_fn(|_| Debt(AtomicUsize::new(Debt::FREE))),
@@ -168,10 +249,11 @@ impl Record {
     /// Announces a load from `slot`. Until the window is dropped, whoever removes a value from the slot
     /// waits.
     #[inline]
-    pub(super) fn open(&self, slot: usize) -> Window<'_> {
+    pub(super) fn open(&self, slot: usize, turn: Turn) -> Window<'_> {
         // ORDERING: Release, pairs with the Acquire in `await_window`: a sweep that reads this announcement,
-        // which is for another slot than the sweep's, sees the debts of our earlier loads.
-        self.loading.store(slot, Ordering::Release);
+        // which is for another slot than the sweep's or for a later window than it waits for, sees the debts of our
+        // earlier loads.
+        self.loading.store(slot | turn.0, Ordering::Release);
         // ORDERING: SeqCst, pairs with the fence in `Slot::removed`.
         // - If ours is first, the sweep reads our announcement or something later, and finds our record in
         //   the list.
@@ -187,12 +269,17 @@ impl Record {
         self.debts.iter().find(|debt| debt.is_free())
     }
 
-    /// Waits until the leaseholder is not, or not any more, loading from `slot`. False when it seems that it
-    /// never will be done.
+    /// Waits until the window in which the leaseholder may be loading from `slot` has ended. False when it seems that it
+    /// never will.
+    ///
+    /// It waits for a change and not for a moment without a window, which a busy reader hardly has: a window that begins
+    /// after the first look begins after the sweep's fence, and does not find the value that was removed.
     pub(super) fn await_window(&self, slot: usize) -> bool {
-        // ORDERING: Acquire, pairs with the Release in `Window::drop` and `open`: the debt of a load that is
-        // done is visible to the sweep that goes on here.
-        env::wait_until(|| self.loading.load(Ordering::Acquire) != slot)
+        // ORDERING: Acquire, pairs with the Release in `Window::drop` and `open`: the debt of a load that is done is
+        // visible to the sweep that goes on here.
+        let look = || self.loading.load(Ordering::Acquire);
+        let seen = look();
+        Turn::slot(seen) != slot || env::wait_until(|| look() != seen)
     }
 
     /// The debts, for a sweep.

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
+use crate::sync::AtomicBool;
 
 /// A thread that is in the middle of a load from `slot` until the returned sender says to go on.
 fn stuck_in<T: Sync>(slot: &Slot<T>) -> (thread::JoinHandle<()>, mpsc::Sender<()>) {
@@ -13,8 +14,8 @@ fn stuck_in<T: Sync>(slot: &Slot<T>) -> (thread::JoinHandle<()>, mpsc::Sender<()
     let (go, wait) = mpsc::channel();
     let (ready, is_ready) = mpsc::channel();
     let thread = thread::spawn(move || {
-        record::with(|record| {
-            let window = record.open(name);
+        record::with(|record, turn| {
+            let window = record.open(name, turn);
             ready.send(()).unwrap();
             wait.recv().unwrap();
             drop(window);
@@ -53,6 +54,40 @@ fn a_replacement_does_not_wait_for_a_load_from_elsewhere() {
     assert_eq!(slot.swap(None).map(|old| Arc::strong_count(&old)), Some(1));
     go.send(()).unwrap();
     loading.join().unwrap();
+}
+
+/// A reader that begins one load as soon as another has ended holds no replacement up: that one waits for the window that
+/// it has seen, not for a moment without one.
+#[test]
+fn a_replacement_waits_for_one_window_only() {
+    const ROUNDS: usize = if cfg!(miri) { 5 } else { 200 };
+    let slot = Slot::new(Some(Arc::new(1)));
+    let name = slot.name();
+    let mut given_up = 0;
+    let stop = AtomicBool::new(false);
+    let stop = &stop;
+    thread::scope(|scope| {
+        let (ready, is_ready) = mpsc::channel();
+        scope.spawn(move || {
+            // Always in a window: the next one replaces the last.
+            while !stop.load(Ordering::Relaxed) {
+                record::with(|record, turn| mem::forget(record.open(name, turn)));
+                let _ = ready.send(());
+                thread::yield_now();
+            }
+            record::with(|record, turn| drop(record.open(name, turn)));
+        });
+        is_ready.recv().unwrap();
+        for _ in 0..ROUNDS {
+            let old = slot.swap(Some(Arc::new(1))).unwrap();
+            given_up += Arc::strong_count(&old) - 1;
+            if given_up > 0 {
+                break;
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(given_up, 0, "given up");
 }
 
 #[test]
@@ -151,14 +186,45 @@ fn ten_thousand_threads() {
 /// and debts.
 #[test]
 fn a_borrowed_record_is_nobody_elses() {
-    record::with(|own| {
-        record::with_borrowed(|borrowed| {
+    record::with(|own, _| {
+        record::with_borrowed(|borrowed, _| {
             assert!(!ptr::eq(own, borrowed));
-            record::with_borrowed(|nested| assert!(!ptr::eq(borrowed, nested)));
+            record::with_borrowed(|nested, _| assert!(!ptr::eq(borrowed, nested)));
             thread::scope(|scope| {
-                let elsewhere = || record::with(|other| assert!(!ptr::eq(borrowed, other)));
+                let elsewhere = || record::with(|other, _| assert!(!ptr::eq(borrowed, other)));
                 scope.spawn(elsewhere).join().unwrap();
             });
         });
     });
+}
+
+/// A window that was lost in a fork ends in the child, by the fork itself: a replacement there waits for nobody and leaks
+/// nothing.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn a_fork_ends_the_windows_that_it_loses() {
+    let slot = Slot::new(Some(Arc::new(1)));
+    // This thread's own record goes on.
+    let guard = slot.load().unwrap();
+    let (loading, go) = stuck_in(&slot);
+    // SAFETY: the child runs no code but ours, allocates, which the C library allows, and ends by `_exit`.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let start = std::time::Instant::now();
+        let old = slot.swap(None).unwrap();
+        let waited = start.elapsed() >= Duration::from_millis(500);
+        let counted = Arc::strong_count(&old);
+        drop(guard);
+        let left = Arc::strong_count(&old);
+        let wrong = waited || counted != 2 || left != 1;
+        // SAFETY: ends the process without running anything of ours.
+        unsafe { libc::_exit(i32::from(wrong)) };
+    }
+    let mut status = -1;
+    // SAFETY: a child of ours, and a place for its status.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0, "the child waited, or leaked");
+    go.send(()).unwrap();
+    loading.join().unwrap();
+    drop(guard);
 }
