@@ -22,6 +22,46 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 /// The room that a cache begins with. It doubles when its thread turns out to take more than that.
 const FIRST_DEPTH: usize = 64;
 
+/// The takes that an owner has left until it looks at the clock, above the low bits of how many it has made: one
+/// subtraction changes both, and its sign says whether there was one left.
+///
+/// When the low bits come round, what is left is one more than it was; once in so many takes nobody minds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Takes(usize);
+
+impl Takes {
+    /// What is left fits above, with a bit for the sign. As few as make a number that an instruction can hold.
+    const BITS: u32 = if usize::BITS == 32 { 24 } else { 31 };
+    const MADE: usize = (1 << Self::BITS) - 1;
+
+    #[inline]
+    fn of(left: usize, made: usize) -> Self {
+        Self(left << Self::BITS | made & Self::MADE)
+    }
+
+    /// After one take more; None if none is left.
+    #[inline(always)]
+    fn after_one(self) -> Option<Self> {
+        // One less is left, and one more is made.
+        let after = self.0.wrapping_sub((1 << Self::BITS) - 1);
+        ((after as isize) >= 0).then_some(Self(after))
+    }
+
+    #[inline]
+    fn left(self) -> usize {
+        self.0 >> Self::BITS
+    }
+
+    /// How many takes were made, given a number that is not further from it than half of what the low bits count.
+    #[inline]
+    fn taken(self, near: usize) -> usize {
+        // The difference of the low bits, with their highest as its sign.
+        let up = usize::BITS - Self::BITS;
+        let ahead = (self.0.wrapping_sub(near) << up) as isize >> up;
+        near.wrapping_add(ahead as usize)
+    }
+}
+
 /// One thread's items of one pool.
 ///
 /// Lines of their own: neighbours in the table are other threads' caches. In this order, because what the
@@ -29,15 +69,15 @@ const FIRST_DEPTH: usize = 64;
 #[repr(C, align(128))]
 pub(crate) struct LocalCache<T> {
     gate: Gate<Bounds<T>>,
-    /// Takes that the owner may make before it looks at the clock. Written by the owner, read for statistics.
-    left: AtomicUsize,
+    /// The takes that the owner may make before it looks at the clock, and how many it has made ([`Takes`]). Written by the
+    /// owner, read for statistics.
+    takes: AtomicUsize,
     /// The place above the newest item. Written by whoever holds the cache, read for statistics.
     top: AtomicPtr<T>,
     /// The lowest place. Written by whoever holds the cache, read for statistics.
     base: AtomicPtr<T>,
-    /// Takes granted to the owner so far, times two; odd while the owner changes this and `left`. Written by the owner,
-    /// read for statistics.
-    granted: AtomicUsize,
+    /// How many takes the owner had made when it last came to a slow path. Written by the owner, read for statistics.
+    settled: AtomicUsize,
     /// When the owner looks at the clock. The owner's alone.
     pace: Pace,
     /// Written by the owner, read for statistics.
@@ -117,10 +157,10 @@ impl<T> LocalCache<T> {
         Self {
             gate: Gate::new(Bounds::NONE),
             // None: the owner's first operation is a slow one.
-            left: AtomicUsize::new(0),
+            takes: AtomicUsize::new(0),
             top: AtomicPtr::new(ptr::dangling_mut()),
             base: AtomicPtr::new(ptr::dangling_mut()),
-            granted: AtomicUsize::new(0),
+            settled: AtomicUsize::new(0),
             pace: Pace::new(),
             counters: Counters::new(),
         }
@@ -136,15 +176,10 @@ impl<T> LocalCache<T> {
         if top == inside.with(|bounds| bounds.floor) {
             return None;
         }
-        // By the sign, not by `checked_sub`: that costs another instruction.
-        //
         // ORDERING: Relaxed. Only the owner writes it.
-        let left = self.left.load(Ordering::Relaxed).wrapping_sub(1);
-        if (left as isize) < 0 {
-            return None;
-        }
+        let takes = Takes(self.takes.load(Ordering::Relaxed)).after_one()?;
         // ORDERING: Relaxed, as the loads above.
-        self.left.store(left, Ordering::Relaxed);
+        self.takes.store(takes.0, Ordering::Relaxed);
         let newest = top.wrapping_byte_sub(step::<T>());
         // ORDERING: Relaxed, as the loads above.
         self.top.store(newest, Ordering::Relaxed);
@@ -233,19 +268,24 @@ impl<T> LocalCache<T> {
         result
     }
 
+    /// The owner's takes.
+    #[inline]
+    fn takes(&self) -> Takes {
+        // ORDERING: Relaxed. Only the owner writes it.
+        Takes(self.takes.load(Ordering::Relaxed))
+    }
+
     /// Whether a take came to the slow path to look at the clock. If the cache is empty, it came for an item, and is
     /// no sign that the hits are dense.
     #[inline]
-    pub(crate) fn is_spent(&self) -> bool {
-        // ORDERING: Relaxed. Only the owner writes it.
-        self.left.load(Ordering::Relaxed) == 0 && !self.is_empty()
+    fn is_spent(&self) -> bool {
+        self.takes().left() == 0 && !self.is_empty()
     }
 
     /// Whether a take came to the slow path to look at the clock and for nothing else: there is an item that is not parked.
     #[inline]
     pub(crate) fn only_looks(&self) -> bool {
-        // ORDERING: Relaxed. Only the owner writes it.
-        if self.left.load(Ordering::Relaxed) != 0 {
+        if self.takes().left() != 0 {
             return false;
         }
         self.enter().is_some_and(|mut inside| {
@@ -257,65 +297,49 @@ impl<T> LocalCache<T> {
     /// Grants takes to an owner who has none left and has looked at the clock.
     #[inline]
     pub(crate) fn renew(&self, reading: Option<Reading>) {
-        let grant = self.pace.look(reading);
-        // ORDERING: Relaxed. Only the owner writes it.
-        let granted = self.granted.load(Ordering::Relaxed);
-        self.set_grant(granted, granted.wrapping_add(2 * grant), grant);
+        self.grant(self.pace.look(reading), self.taken());
     }
 
     /// The owner has come to the slow path of a take: sets after how many more takes it looks at the clock, and
     /// says how many operations lie behind it.
     pub(crate) fn look(&self, reading: Option<Reading>) -> usize {
-        // ORDERING: Relaxed. Only the owner writes it.
-        let left = self.left.load(Ordering::Relaxed);
         let grant = if self.is_spent() {
             self.pace.look(reading) - 1
         } else {
             self.pace.pass(reading);
             0
         };
-        self.grant(left, grant)
+        self.settle(grant)
     }
 
     /// The owner has come to another slow path, which reads the clock too; the next take looks. As `look`.
     pub(crate) fn pass(&self, reading: Option<Reading>) -> usize {
         self.pace.pass(reading);
-        // ORDERING: Relaxed. Only the owner writes it.
-        self.grant(self.left.load(Ordering::Relaxed), 0)
+        self.settle(0)
     }
 
-    /// Replaces what is `left` of a grant, and says how many operations lie behind the owner.
-    fn grant(&self, left: usize, grant: usize) -> usize {
-        // ORDERING: Relaxed. Only the owner writes it.
-        let granted = self.granted.load(Ordering::Relaxed);
-        let served = (granted / 2).wrapping_sub(left);
-        if left != grant {
-            let now = served.wrapping_add(grant).wrapping_mul(2);
-            self.set_grant(granted, now, grant);
-        }
+    /// Grants takes instead of what is left, and says how many operations lie behind the owner.
+    fn settle(&self, grant: usize) -> usize {
+        let taken = self.taken();
+        self.grant(grant, taken);
         // Those of a pool all of whose takes are slow are counted as events.
         let slow = self.counters.event(Event::CacheHit).get() as usize;
-        self.pace.operations(served.wrapping_add(slow))
+        self.pace.operations(taken.wrapping_add(slow))
     }
 
-    /// Exchanges what was `granted` in all, and what is left of it.
+    /// Grants takes to an owner who has made so many.
     #[inline]
-    fn set_grant(&self, granted: usize, now: usize, left: usize) {
-        // ORDERING: Relaxed. Only the owner writes it, and the store below orders it.
-        self.granted.store(granted | 1, Ordering::Relaxed);
-        // ORDERING: Release, pairs with the Acquire in `served`: who sees this one sees that the sum changes.
-        self.left.store(left, Ordering::Release);
-        // ORDERING: Release, pairs with the Acquire in `served`: who sees the new sum sees what is left of it.
-        self.granted.store(now, Ordering::Release);
+    fn grant(&self, left: usize, taken: usize) {
+        // ORDERING: Relaxed, both. A reader may find either first (`taken`).
+        self.takes
+            .store(Takes::of(left, taken).0, Ordering::Relaxed);
+        // ORDERING: Relaxed, see above.
+        self.settled.store(taken, Ordering::Relaxed);
     }
 
     /// Counts a take that the slow path has served from here.
     pub(crate) fn count_served(&self) {
-        // ORDERING: Relaxed. Only the owner writes it.
-        let granted = self.granted.load(Ordering::Relaxed);
-        // ORDERING: Relaxed. A statistic.
-        self.granted
-            .store(granted.wrapping_add(2), Ordering::Relaxed);
+        self.grant(self.takes().left(), self.taken().wrapping_add(1));
         self.operation_was_served();
     }
 
@@ -339,28 +363,23 @@ impl<T> LocalCache<T> {
         } else {
             self.pace.spare(self.pace.look(reading) - 1);
         }
-        Some((self.grant(0, 0), reading))
+        Some((self.settle(0), reading))
     }
 
     /// How many takes the cache has served.
-    ///
-    /// A take behind at most. If the owner is stopped while it changes the two words, what it granted itself last is
-    /// missing.
     pub(crate) fn served(&self) -> u64 {
-        let mut granted = 0;
-        let mut left = 0;
-        for _ in 0..8 {
-            // ORDERING: Acquire, pairs with the Release in `set_grant`: what is left is as new as the sum.
-            granted = self.granted.load(Ordering::Acquire);
-            // ORDERING: Acquire, pairs with the Release in `set_grant`: if it is newer than the sum, we see below that the
-            // sum has changed.
-            left = self.left.load(Ordering::Acquire);
-            // ORDERING: Relaxed. The load before orders it.
-            if granted % 2 == 0 && self.granted.load(Ordering::Relaxed) == granted {
-                break;
-            }
-        }
-        (granted / 2).saturating_sub(left) as u64
+        self.taken() as u64
+    }
+
+    /// How many takes the owner has made. On 32-bit targets it wraps after four thousand million.
+    ///
+    /// The low bits are exact, and say by how much they are ahead of, or behind, what was settled last. So it does not
+    /// matter which of the two words is the newer one.
+    #[inline]
+    fn taken(&self) -> usize {
+        // ORDERING: Relaxed. A statistic for all but the owner.
+        let settled = self.settled.load(Ordering::Relaxed);
+        self.takes().taken(settled)
     }
 
     /// Whether nothing is in here.
@@ -916,6 +935,26 @@ mod tests {
         let mut cache = filled(2);
         cache.give_up();
         assert_eq!(cache.dismantle().unwrap().count(), 2);
+    }
+
+    #[test]
+    fn takes_left_and_made_are_one_word() {
+        let takes = Takes::of(3, 5);
+        assert_eq!((takes.left(), takes.taken(0)), (3, 5));
+        let after = takes.after_one().unwrap();
+        assert_eq!((after.left(), after.taken(5)), (2, 6));
+        assert_eq!(Takes::of(0, 5).after_one(), None);
+        assert_eq!(Takes::of(0, 0).after_one(), None);
+        // Whichever of the two words is the newer one.
+        let half = 1 << (Takes::BITS - 1);
+        for made in [0, 1, 1000, Takes::MADE - 3, Takes::MADE, Takes::MADE + 1] {
+            for near in [made, made + 64, made + half - 1, made.saturating_sub(64)] {
+                assert_eq!(Takes::of(7, made).taken(near), made, "near {near}");
+            }
+        }
+        // The low bits come round: one take more than was granted.
+        let full = Takes::of(1, Takes::MADE).after_one().unwrap();
+        assert_eq!((full.left(), full.taken(Takes::MADE)), (1, Takes::MADE + 1));
     }
 
     #[test]
