@@ -206,9 +206,7 @@ pub(crate) const BUGS: &[Bug] = &[
         file: "src/raw.rs",
         good: "unsafe { guard.retire(node) };",
         bad: "unsafe { Node::release(node) };",
-        checks: &[
-            loom("producer_unlinks_against_thief").says("data race"),
-        ],
+        checks: &[loom("producer_unlinks_against_thief").says("data race")],
     },
     Bug {
         name: "old head read after it was followed",
