@@ -484,7 +484,7 @@ fn a_thief_unlinks_for_another() {
 #[test]
 fn producer_unlinks_against_thief() {
     let expected = [(None, vec![3]), (Some(3), vec![])];
-    explore("producer unlinks", Bounded, 14_000, &expected, || {
+    explore("producer unlinks", Bounded, 64_000, &expected, || {
         let (mut producer, consumer) = filled(2);
         let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
         let thief = thread::spawn({
