@@ -789,8 +789,10 @@ impl<T> Chain<T> {
     /// The caller is the producer, and `head` is the head's node.
     #[inline(always)]
     unsafe fn pushed(&self, head: &Node<T>, count: usize) -> bool {
-        // SAFETY: we are the producer (caller's), the closure counts, and this is the head.
-        unsafe { self.with_owner(|owner| owner.pushed(count)) && self.looked(head) }
+        // SAFETY: we are the producer (caller's), and the closure counts.
+        let look = unsafe { self.with_owner(|owner| owner.pushed(count)) };
+        // SAFETY: as above, and this is the head.
+        look && unsafe { self.looked(head) }
     }
 
     /// Looks how many values there are. Says whether the ring is to be judged.
@@ -983,11 +985,11 @@ impl<T> Chain<T> {
     ///
     /// The caller is the producer.
     unsafe fn older(&self) -> usize {
-        // SAFETY: we are the producer (caller's), give no hold up in here, and have one on each of them (C5).
-        unsafe {
-            let rings = self.behind().filter_map(|at| Node::at(at));
-            rings.map(|node| node.ring().len()).sum()
-        }
+        // SAFETY: we are the producer (caller's), and give no hold up in here.
+        let rings = unsafe { self.behind() };
+        // SAFETY: initialised by the producer, which has a hold on it (C5).
+        let nodes = rings.filter_map(|at| unsafe { Node::at(at) });
+        nodes.map(|node| node.ring().len()).sum()
     }
 
     /// How many values the chain holds, as its producer sees it: exact while nobody takes any.

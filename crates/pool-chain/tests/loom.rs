@@ -241,7 +241,7 @@ fn growth_against_thief() {
 #[test]
 fn growth_against_two_thieves() {
     let expected = [([Some(1), Some(2)], vec![3]), ([Some(2), Some(1)], vec![3])];
-    explore("growth, two thieves", Bounded, 90_000, &expected, || {
+    explore("growth, two thieves", Bounded, 180_000, &expected, || {
         let (mut producer, consumer) = filled(2);
         let thieves = [(); 2].map(|()| {
             let consumer = consumer.clone();
