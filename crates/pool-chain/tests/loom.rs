@@ -508,7 +508,7 @@ fn two_thieves_unlink() {
         ((Some(3), Some(2)), [Some(1), None], vec![]),
         ((Some(3), Some(2)), [None, Some(1)], vec![]),
     ];
-    explore("two thieves", Bounded, 43_000, &expected, || {
+    explore("two thieves", Bounded, 50_000, &expected, || {
         let (mut producer, consumer) = filled(3);
         let thieves = [(); 2].map(|()| {
             let consumer = consumer.clone();
