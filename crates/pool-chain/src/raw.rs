@@ -790,9 +790,9 @@ impl<T> Chain<T> {
     #[inline(always)]
     unsafe fn pushed(&self, head: &Node<T>, count: usize) -> bool {
         // SAFETY: we are the producer (caller's), and the closure counts.
-        let judges = unsafe { self.with_owner(|owner| owner.pushed(count)) };
-        // SAFETY: we are the producer, and this is the head (caller's).
-        judges && unsafe { self.looked(head) }
+        let look = unsafe { self.with_owner(|owner| owner.pushed(count)) };
+        // SAFETY: as above, and this is the head.
+        look && unsafe { self.looked(head) }
     }
 
     /// Looks how many values there are. Says whether the ring is to be judged.
@@ -986,12 +986,10 @@ impl<T> Chain<T> {
     /// The caller is the producer.
     unsafe fn older(&self) -> usize {
         // SAFETY: we are the producer (caller's), and give no hold up in here.
-        let behind = unsafe { self.behind() };
-        let len = |at| {
-            // SAFETY: we have a hold on each of them (C5).
-            unsafe { Node::at(at) }.map_or(0, |node| node.ring().len())
-        };
-        behind.map(len).sum()
+        let rings = unsafe { self.behind() };
+        // SAFETY: initialised by the producer, which has a hold on it (C5).
+        let nodes = rings.filter_map(|at| unsafe { Node::at(at) });
+        nodes.map(|node| node.ring().len()).sum()
     }
 
     /// How many values the chain holds, as its producer sees it: exact while nobody takes any.

@@ -241,7 +241,7 @@ fn growth_against_thief() {
 #[test]
 fn growth_against_two_thieves() {
     let expected = [([Some(1), Some(2)], vec![3]), ([Some(2), Some(1)], vec![3])];
-    explore("growth, two thieves", Bounded, 90_000, &expected, || {
+    explore("growth, two thieves", Bounded, 180_000, &expected, || {
         let (mut producer, consumer) = filled(2);
         let thieves = [(); 2].map(|()| {
             let consumer = consumer.clone();
@@ -484,7 +484,7 @@ fn a_thief_unlinks_for_another() {
 #[test]
 fn producer_unlinks_against_thief() {
     let expected = [(None, vec![3]), (Some(3), vec![])];
-    explore("producer unlinks", Bounded, 14_000, &expected, || {
+    explore("producer unlinks", Bounded, 64_000, &expected, || {
         let (mut producer, consumer) = filled(2);
         let slow = [consumer.pop_tail_batch(1), consumer.pop_tail_batch(1)];
         let thief = thread::spawn({
@@ -508,7 +508,7 @@ fn two_thieves_unlink() {
         ((Some(3), Some(2)), [Some(1), None], vec![]),
         ((Some(3), Some(2)), [None, Some(1)], vec![]),
     ];
-    explore("two thieves", Bounded, 43_000, &expected, || {
+    explore("two thieves", Bounded, 50_000, &expected, || {
         let (mut producer, consumer) = filled(3);
         let thieves = [(); 2].map(|()| {
             let consumer = consumer.clone();
