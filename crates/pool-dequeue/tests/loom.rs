@@ -529,12 +529,12 @@ fn a_drained_ring_stays_empty() {
             thread::spawn(move || {
                 for value in 1..TURN {
                     // SAFETY: we are the owner.
-                    drop(unsafe { ring.pop_head() });
+                    _ = unsafe { ring.pop_head() };
                     // SAFETY: as above. The thief may keep the slot.
-                    drop(unsafe { ring.push_head(value) });
+                    _ = unsafe { ring.push_head(value) };
                 }
                 // SAFETY: as above.
-                drop(unsafe { ring.pop_head() });
+                _ = unsafe { ring.pop_head() };
                 thread::yield_now();
                 // SAFETY: as above.
                 let pushed = unsafe { ring.push_head(TURN) }.is_ok();

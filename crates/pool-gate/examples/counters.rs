@@ -13,8 +13,6 @@ use pool_gate::{Asymmetric, Gate, Owner, Sweep};
 #[repr(align(128))]
 struct Counter(Gate<u64>);
 
-static COUNTERS: [Counter; 4] = [const { Counter(Gate::new(0)) }; 4];
-
 /// A worker's end of its counter. While a report is being made it counts on by itself.
 struct Counting<'a> {
     owner: Owner<'a, u64>,
@@ -35,25 +33,25 @@ impl Counting<'_> {
 }
 
 /// What has been counted since the last report, but for threads that were stopped in the middle of counting.
-fn report(pair: Asymmetric) -> u64 {
+fn report(pair: Asymmetric, counters: &[Counter]) -> u64 {
     let Some(sweep) = Sweep::new(pair) else {
         return 0;
     };
-    for counter in &COUNTERS {
+    for counter in counters {
         sweep.revoke(&counter.0);
     }
     let mut visits = match sweep.heavy() {
         Ok(visits) => visits,
         Err(unordered) => {
             eprintln!("{}", unordered.refused());
-            COUNTERS
+            counters
                 .iter()
                 .for_each(|counter| unordered.restore(&counter.0));
             return 0;
         }
     };
     let mut sum = 0;
-    for Counter(gate) in &COUNTERS {
+    for Counter(gate) in counters {
         for _ in 0..100 {
             if let Some(mut visit) = visits.enter(gate) {
                 sum += visit.with(std::mem::take);
@@ -71,10 +69,11 @@ fn main() {
         println!("no asymmetric barrier here: {:?}", pool_gate::status());
         return;
     };
+    let counters = [(); 4].map(|()| Counter(Gate::new(0)));
     let stop = AtomicBool::new(false);
     let (mut reported, mut reports) = (0, 0);
     let counted: u64 = thread::scope(|scope| {
-        let workers: Vec<_> = COUNTERS
+        let workers: Vec<_> = counters
             .iter()
             .map(|counter| {
                 scope.spawn(|| {
@@ -100,7 +99,7 @@ fn main() {
         let start = Instant::now();
         while start.elapsed() < Duration::from_millis(300) {
             thread::sleep(Duration::from_millis(10));
-            reported += report(pair);
+            reported += report(pair, &counters);
             reports += 1;
         }
         stop.store(true, Ordering::Relaxed);
@@ -109,7 +108,7 @@ fn main() {
             .map(|worker| worker.join().expect("no panics"))
             .sum()
     });
-    reported += report(pair);
+    reported += report(pair, &counters);
     println!("{reported} requests in {reports} reports");
     assert_eq!(reported, counted, "each is reported once");
 }
