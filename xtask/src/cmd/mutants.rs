@@ -241,17 +241,19 @@ const EXCERPTS: &[Excerpt] = &[
         "cache.rs",
         // Books, places, and what is done while the cache is held. Not the gate's own steps.
         &[
-            "left",
-            "spent",
-            "renewed",
+            "Takes::of",
+            "Takes::after_one",
+            "Takes::left",
+            "Takes::taken",
             "step",
             "above",
             "places",
             "item",
             "LocalCache::put",
             "LocalCache::hold",
-            "LocalCache::renew_budget",
-            "LocalCache::hits",
+            "LocalCache::is_spent",
+            "LocalCache::settle",
+            "LocalCache::look_if_due",
             "LocalCache::is_empty",
             "LocalCache::len",
             "LocalCache::take_parked",
@@ -281,7 +283,7 @@ const EXCERPTS: &[Excerpt] = &[
         "rotation.rs",
         // When to turn, how often, and what becomes of what comes out. Not the visit to the caches.
         &[
-            "Pool::rotate",
+            "Pool::turn_without_event",
             "Pool::set_aside",
             "Pool::clear",
             "Pool::turn_if_due",

@@ -157,13 +157,18 @@ fn fact(name: &str, value: Option<&str>) -> Option<Worlds> {
         ("pool_epochless", None) => Worlds::NONE,
         // Indices are narrowed for models and tests; it moves no site.
         ("pool_index_bits", Some(_)) => Worlds::NONE,
-        ("feature", Some("alloc" | "std" | "bytes" | "metrics" | "tracing")) => Worlds::ALL,
+        (
+            "feature",
+            Some("alloc" | "std" | "bytes" | "metrics" | "tracing" | "arc-swap" | "serde"),
+        ) => Worlds::ALL,
         // Which of the systems' C libraries it is makes no difference here.
         ("target_env", Some("gnu")) => Worlds::ALL,
         ("miri", None) => Worlds::MIRI,
         ("windows", None) | ("target_os", Some("windows")) => Worlds::WINDOWS,
         ("unix", None) => Worlds::ALL.without(Worlds::WINDOWS),
         ("target_os", Some("linux")) => linux,
+        // No build of these is made here; what they share with others is seen there.
+        ("target_os", Some("freebsd" | "netbsd")) => Worlds::NONE,
         ("target_os", Some("macos" | "ios")) | ("target_vendor", Some("apple")) => Worlds::APPLE,
         ("target_has_atomic", Some("64")) | ("target_pointer_width", Some("64")) => {
             Worlds::ALL.without(Worlds::SMALL)
