@@ -254,7 +254,9 @@ impl<'s> Reader<'_, 's> {
                     }
                 }
                 (Kind::Word, "Ordering")
-                    if worlds.ship() && (self.is(at + 3, "{") || self.is(at + 3, "*")) =>
+                    if worlds.ship()
+                        && self.is(at + 1, ":")
+                        && (self.is(at + 3, "{") || self.is(at + 3, "*")) =>
                 {
                     // Its names would then be orderings wherever they stand.
                     return Err(self.misplaced(at, "an import of the orderings themselves"));
