@@ -25,6 +25,7 @@ pub fn play(name: &str) -> Result<(), String> {
             timed(|item| POOL.put(item))
         },
         "Mutex<Vec>" => || {
+            #[expect(clippy::vec_box, reason = "the items are the pool's, which are boxes")]
             static ITEMS: std::sync::Mutex<Vec<Box<u64>>> = std::sync::Mutex::new(Vec::new());
             timed(|item| ITEMS.lock().expect("no panics").push(item))
         },

@@ -6,12 +6,15 @@ use super::Deque;
 use super::runtime::{Worker, run};
 use crate::measure::{Sample, process_cpu};
 
+/// One round of a task.
+pub type Round<D> = Box<dyn FnMut(&mut Worker<'_, D>)>;
+
 /// Something to compute on the scheduler, again and again.
 pub struct Task<D: Deque> {
     /// How many operations one round of it counts for.
     pub operations: u64,
     /// One round. The first checks the result.
-    pub round: Box<dyn FnMut(&mut Worker<'_, D>)>,
+    pub round: Round<D>,
 }
 
 impl<D: Deque> std::fmt::Debug for Task<D> {
