@@ -45,7 +45,7 @@
 //!   that `head` points at is never unlinked while it is the head.
 //! - **C4** A ring that had a successor before it was found drained gives no value to anybody but those who are inside it:
 //!   each value in it is claimed, or will be by a consumer that has not answered yet.
-//! - **C5** Whoever finds a node through `tail` or `next` under a guard may use it until the guard is dropped: a node is
+//! - **C5** A thread that finds a node through `tail` or `next` under a guard may use it until the guard is dropped: a node is
 //!   retired after `tail` has moved past it, and freed when every guard from before its retirement is gone. The
 //!   producer needs no guard: it has a hold of its own on each node from `Owner::oldest` to the head, and follows
 //!   `prev` no further.
@@ -79,12 +79,12 @@
 //! answers or runs user code.** The ring keeps this rule (`settle`), so the chain's part is not to look at a value
 //! before the ring has answered. What remains is that the consumer's second claim knows of all pushes. `is_drained` is
 //! therefore more than `is_empty`: it exchanges the shared word for itself, with Release, and the give-back is an exchange of the same
-//! word with Acquire. Either the give-back comes first, and `is_drained` finds the values; or it comes later, and whoever
+//! word with Acquire. Either the give-back comes first, and `is_drained` finds the values; or it comes later, and the thief that
 //! gave back sees the pushes that the one who unlinked saw. `tests/drained.rs` goes through every interleaving of this,
 //! with counts so narrow that the sleeper meets whole turns: an answer after a give-back, without the second claim, loses a value.
 //! A consumer that was stopped in there holds a guard, so the ring stays as long as it may come back.
 //!
-//! *C5.* Whoever unlinks a node changes `tail` and retires it, in this order; whoever
+//! *C5.* A thread that unlinks a node changes `tail` and retires it, in this order; one that
 //! detaches a list changes `tail` and hands the list to the one who retires it. Retirement and pin both have a sequentially
 //! consistent fence in crossbeam-epoch. Take a guard and a retirement. If the guard's fence comes first, the
 //! retirement waits for the guard. If the retirement's fence comes first, every load under the guard sees `tail` as it was left
@@ -123,7 +123,7 @@
 //! yet that is what the consumer says. For a pool of spare objects this does not matter. For a queue it does: here the
 //! consumer looks at `next` again.
 //! So `None` from `pop_tail`, and `true` from `is_empty`, mean that the chain was empty at some moment during the call, in an order
-//! that agrees with everything that happened before it. The ring sees to the order: whoever finds it empty has read, with Acquire, the word that the
+//! that agrees with everything that happened before it. The ring sees to the order: a thread that finds it empty has read, with Acquire, the word that the
 //! last claim left, and each claim is a Release. If a push to the next ring happened before that claim, the second look at `next`
 //! finds it. The models `never_empty_is_never_seen_empty` and `never_empty_under_an_outer_guard` look for the contrary.
 //! (A consumer that sleeps through 2^30 pushes in the middle of a claim counts as the owner of the tickets that it claimed, also
@@ -187,7 +187,7 @@
 //! alone, and nobody panics, or loses a value, who writes `push` and gets a chain with a limit from elsewhere. The two also differ
 //! in what a push does: the type without a limit has no comparison, and no word for one. We did not take an error that cannot be
 //! made, an associated type of `L`: without a limit `push_head` can still fail, for want of memory, and it gives the value
-//! back there as with a limit. The parameter has a default and comes last, so whoever wants no limit writes `Producer<T>`.
+//! back there as with a limit. The parameter has a default and comes last, so without a limit one writes `Producer<T>`.
 //!
 //! # Reclamation
 //!

@@ -5,7 +5,7 @@
 //! guard that exists now is gone. `flush`: do not sit on what was retired.
 //!
 //! In production that is a crossbeam-epoch collector for all chains of the process, but not its default one, which is made
-//! under a lock: whoever came second would wait for a thread that may be stopped, or lost in a fork, or the caller itself
+//! under a lock: the second thread to come would wait for a thread that may be stopped, or lost in a fork, or the caller itself
 //! in its allocator. Under Miri it is a collector for each chain, because one in a static is reported as leaked.
 //! crossbeam-epoch 0.9 passes
 //! Miri under Tree Borrows only; so that all but this seam meets Stacked Borrows and strict provenance, too, Miri

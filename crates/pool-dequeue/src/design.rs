@@ -141,7 +141,7 @@
 //! | `Consumer::is_abandoned` and `drop` of the producer | `Acquire`, `Release` | each other | a consumer stops although a value is there | |
 //! | `InlineRing::split_static`, swap | `Relaxed` | none | it cannot be | that one swap alone finds `false` is a matter of atomicity |
 //!
-//! There is no sequentially consistent access and no fence. So a push is no fence either: whoever pushes and then looks
+//! There is no sequentially consistent access and no fence. So a push is no fence either: a thread that pushes and then looks
 //! whether somebody sleeps needs one in between.
 //!
 //! A push happens before the pop that returns its value, as in Go; and the pop at the tail that empties a slot happens

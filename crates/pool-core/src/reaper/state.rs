@@ -2,7 +2,7 @@
 //!
 //! Every [`Reaper`](super::Reaper) is a claim on the same thread: the first starts it, the last to go ends it and waits
 //! for its end. All of that happens under one lock, which is taken to start, to end and to ask for the sources, and under
-//! which nothing of the user's runs. Whoever only wakes the thread, as pools do when they are registered, takes no lock.
+//! which nothing of the user's runs. Waking the thread, as a pool does when it is registered, takes no lock.
 //!
 //! A forked child has lost the thread. Fork handlers, which are installed before the lock is first taken, hold it while
 //! the process is copied, so that the child finds it free and what it guards whole; there they forget the thread and
