@@ -142,6 +142,7 @@ fn kind(output: &str) -> &'static str {
             "undefined behaviour",
             &["Undefined Behavior", "Undefined behavior"],
         ),
+        ("use after free", &["a freed node was used"]),
         ("leak", &["leaked", "memory leak"]),
         ("deadlock", &["deadlock"]),
         (

@@ -771,9 +771,18 @@ mod tests {
             .collect()
     }
 
+    /// Asked before a test sweeps: where the barrier is refused, nobody can.
+    fn nobody_can_sweep() -> bool {
+        let nobody = pool_gate::register().is_none();
+        if nobody {
+            println!("no barrier here");
+        }
+        nobody
+    }
+
     /// A visit while the owner is out.
     fn swept(cache: &LocalCache<usize>, take: Take) -> Vec<usize> {
-        let pair = pool_gate::register().expect("no caches here");
+        let pair = pool_gate::register().expect("asked before");
         let sweep = Sweep::new(pair).expect("a number");
         let mut loot = Vec::new();
         cache.revoke(&sweep);
@@ -847,6 +856,9 @@ mod tests {
 
     #[test]
     fn what_is_parked_is_spilled_first_and_taken_last() {
+        if nobody_can_sweep() {
+            return;
+        }
         let cache = filled(4);
         assert_eq!(swept(&cache, Take::Parked), [0; 0], "all is parked now");
         assert_eq!(cache.take_any(0), None, "parked");
@@ -868,6 +880,9 @@ mod tests {
 
     #[test]
     fn any_is_any_that_is_not_parked() {
+        if nobody_can_sweep() {
+            return;
+        }
         let cache = filled(2);
         swept(&cache, Take::Parked);
         assert!(cache.grow(6) && cache.grow(6));
@@ -882,6 +897,9 @@ mod tests {
 
     #[test]
     fn a_visit_takes_all_or_what_was_parked() {
+        if nobody_can_sweep() {
+            return;
+        }
         let cache = filled(3);
         assert_eq!(swept(&cache, Take::All), [0, 1, 2]);
         assert_eq!(
@@ -908,6 +926,9 @@ mod tests {
 
     #[test]
     fn an_owner_inside_is_not_visited() {
+        if nobody_can_sweep() {
+            return;
+        }
         let cache = filled(3);
         let inside = cache.enter().unwrap();
         let sweep = Sweep::new(pool_gate::register().unwrap()).unwrap();
@@ -921,6 +942,9 @@ mod tests {
 
     #[test]
     fn what_was_given_up_is_its_owners_alone() {
+        if nobody_can_sweep() {
+            return;
+        }
         let mut cache = filled(3);
         assert!(cache.strip().is_none(), "open");
         cache.give_up();

@@ -24,7 +24,7 @@ use pool_dequeue::raw::{BoxedRing, witness};
 use pool_dequeue::{InlineRing, MAX_CAPACITY, bounded, try_bounded_at};
 
 use loom_support::spec::{Op, Program};
-use loom_support::{Bound, check, check_sleeper, explore, outcomes};
+use loom_support::{Bound, check, check_sleeper, enough, explore, outcomes};
 
 use Op::{PopHead, PopHeadBatch, PopTail, PopTailBatch, Push, PushBatch, StealInto};
 
@@ -520,7 +520,7 @@ fn a_drained_ring_stays_empty() {
     let name = "a_drained_ring_stays_empty";
     let (suspects, given_back) = witness::counts();
     witness::naps(true);
-    let found = outcomes(name, Bound::Preemptions(1), 1_000, || {
+    let (schedules, found) = outcomes(name, Bound::Preemptions(1), || {
         let ring = Arc::new(BoxedRing::boxed_at(1, below_the_wrap(4)).unwrap());
         // SAFETY: the owner pushes later, and nobody else does.
         unsafe { ring.push_head(0) }.unwrap();
@@ -556,6 +556,7 @@ fn a_drained_ring_stays_empty() {
     let (more_suspects, more_given_back) = witness::counts();
     assert_eq!(more_suspects != suspects, NARROW, "claims in doubt");
     assert_eq!(more_given_back != given_back, NARROW, "claims given back");
+    enough(name, schedules, 1_000);
 }
 
 /// Both ends are dropped at once with values inside: each is dropped once, and so is the ring. (loom counts the

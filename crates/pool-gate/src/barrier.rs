@@ -205,7 +205,6 @@ mod fences {
 #[cfg(not(any(miri, pool_loom, target_os = "linux", windows)))]
 mod nothing {
     use super::{Refused, Status};
-    use crate::sync::{Ordering, compiler_fence};
 
     #[inline(always)]
     pub(super) fn works() -> bool {
@@ -220,11 +219,9 @@ mod nothing {
         Status::Unavailable
     }
 
+    /// Nobody holds a pair of barriers here.
     #[inline(always)]
-    pub(super) fn light() {
-        // ORDERING: SeqCst for the compiler only, pairs with nothing: no `heavy` is ever issued here.
-        compiler_fence(Ordering::SeqCst);
-    }
+    pub(super) fn light() {}
 
     pub(super) fn heavy() -> Result<(), Refused> {
         Err(Refused { for_good: true })

@@ -52,6 +52,9 @@ const OVER_EPOCH: &[&str] = &["pool-chain", "pool-core"];
 /// In every crate, each pair of what two sides can do, and nothing else: seconds for a schedule, half a minute for the pool's.
 const PAIRS: &str = "--test pairs";
 
+/// The same of the crate whose sides can do so little that all they can do together is one program.
+const PAIRS_OF_GATE: &str = "--test gate";
+
 /// Two sides meet less often for its time here, and more threads than two: the crate, the program, and what of it to
 /// leave out because it takes minutes. What one thread does alone is the full run's.
 const LARGER: &[(&str, &str, &[&str])] = &[
@@ -67,7 +70,6 @@ const LARGER: &[(&str, &str, &[&str])] = &[
     ),
     ("pool-core", "--test stress", &["turning_by_themselves"]),
     ("atomic-value", "--test threads", &[]),
-    ("pool-gate", "--test gate", &[]),
 ];
 
 /// Every test of a crate once, on this architecture, in the deep run. Which of them cannot run here they say themselves;
@@ -274,7 +276,11 @@ fn pairs(tool: &Tool, krate: &str, targets: &[(&str, Range<u32>)]) -> Vec<Step> 
         let what = What {
             krate,
             called: "pairs",
-            programs: PAIRS,
+            programs: if krate == "pool-gate" {
+                PAIRS_OF_GATE
+            } else {
+                PAIRS
+            },
             target: Some(target),
             seeds: seeds.clone(),
             rate: PREEMPTION,

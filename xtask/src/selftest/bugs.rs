@@ -183,8 +183,8 @@ pub(crate) const BUGS: &[Bug] = &[
         bad: "            Ok(())
 ",
         checks: &[
-            plain("trust", "a_later_refusal_is_told_and_remembered").says("failed"),
-            plain("trust", "nobody_visits_after_a_refusal").says("failed"),
+            plain("trust", "a_later_refusal_is_told_and_remembered").says("assertion"),
+            plain("trust", "nobody_visits_after_a_refusal").says("assertion"),
         ],
     },
     Bug {
@@ -218,7 +218,7 @@ pub(crate) const BUGS: &[Bug] = &[
             // SAFETY: we are the producer.
             unsafe { self.with_owner(|owner| owner.judged(fit, head.ring().len())) };
 ",
-        checks: &[loom("shrink_against_thief").says("a freed node was used")],
+        checks: &[loom("shrink_against_thief").says("use after free")],
     },
     Bug {
         name: "remainder leaked",
@@ -375,7 +375,7 @@ pub(crate) const BUGS: &[Bug] = &[
             "lib",
             "backend::tests::a_replacement_waits_for_one_window_only",
         )
-        .says("given up")],
+        .says("assertion")],
     },
     Bug {
         name: "windows that are lost in a fork stay open",
@@ -388,7 +388,7 @@ pub(crate) const BUGS: &[Bug] = &[
             "lib",
             "backend::tests::a_fork_ends_the_windows_that_it_loses",
         )
-        .says("the child waited")],
+        .says("assertion")],
     },
     Bug {
         name: "a record used without a lease",

@@ -223,7 +223,7 @@ fn a_fork_ends_the_windows_that_it_loses() {
     let mut status = -1;
     // SAFETY: a child of ours, and a place for its status.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    assert_eq!(status, 0, "the child waited, or leaked");
+    assert_eq!(status, 0, "the child waited, or lost a reference");
     go.send(()).unwrap();
     loading.join().unwrap();
     drop(guard);

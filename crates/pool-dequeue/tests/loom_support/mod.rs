@@ -40,7 +40,7 @@ pub(crate) fn explore<O>(
 ) where
     O: Ord + Debug + Send + 'static,
 {
-    let outcomes = outcomes(name, bound, floor, model);
+    let (schedules, outcomes) = outcomes(name, bound, model);
     let expected: BTreeSet<_> = expected.into_iter().collect();
     let missed: Vec<_> = expected.difference(&outcomes).collect();
     let surprising: Vec<_> = outcomes.difference(&expected).collect();
@@ -51,16 +51,24 @@ pub(crate) fn explore<O>(
         missed.len(),
         surprising.len(),
     );
+    enough(name, schedules, floor);
 }
 
-/// Runs `model` over all schedules within the bound, of which there are at least `floor`, and gives its outcomes.
+/// Asserted last: that there was less to explore than there should be explains nothing of what else is wrong.
 #[track_caller]
+pub(crate) fn enough(name: &str, schedules: usize, floor: usize) {
+    assert!(
+        schedules >= floor,
+        "{name}: only {schedules} schedules, expected at least {floor}"
+    );
+}
+
+/// Runs `model` over all schedules within the bound; gives how many there were, and its outcomes.
 pub(crate) fn outcomes<O>(
     name: &str,
     bound: Bound,
-    floor: usize,
     model: impl Fn() -> O + Send + Sync + 'static,
-) -> BTreeSet<O>
+) -> (usize, BTreeSet<O>)
 where
     O: Ord + Debug + Send + 'static,
 {
@@ -95,12 +103,7 @@ where
         outcomes.len(),
         start.elapsed()
     );
-
-    assert!(
-        schedules >= floor,
-        "{name}: only {schedules} schedules, expected at least {floor}"
-    );
-    outcomes
+    (schedules, outcomes)
 }
 
 /// Runs a program on a ring under the model checker and by the specification, and compares the outcomes.
@@ -120,9 +123,7 @@ pub(crate) fn check(name: &str, bound: Bound, floor: usize, program: Program) {
 #[track_caller]
 pub(crate) fn check_sleeper(name: &str, floor: usize, variety: usize, program: Program) {
     let expected = spec::outcomes(&program);
-    let found = outcomes(name, Bound::Preemptions(1), floor, move || {
-        run_beside(&program)
-    });
+    let (schedules, found) = outcomes(name, Bound::Preemptions(1), move || run_beside(&program));
     let surprising: Vec<_> = found.difference(&expected).collect();
     assert!(
         surprising.is_empty(),
@@ -134,6 +135,7 @@ pub(crate) fn check_sleeper(name: &str, floor: usize, variety: usize, program: P
         "{name}: only {} outcomes",
         found.len()
     );
+    enough(name, schedules, floor);
 }
 
 fn run_beside(program: &Program) -> Outcome {
