@@ -21,9 +21,9 @@ pub(super) const COMMAND: Command = Command {
         through crossbeam-epoch, which casts integers to pointers, run with it under Tree Borrows, with provenance merely\n\
         permissive, and without it under Stacked Borrows, with a list behind a lock in its place.\n\
         --quick is CI's part: the pairs of operations of two sides, 4 schedules on this machine's architecture (2 of\n\
-        the pool's), 1 on 32 bits and 1 on big-endian. --deep is the same with 4,096 schedules on six architectures, 64 schedules of the\n\
-        larger programs on this one, and one of everything else: days; `verify --deep --only` picks parts, `--seeds` a\n\
-        range.\n\
+        the pool's), 1 on 32 bits and 1 on big-endian. --deep is the same with 4,096 schedules on six architectures,\n\
+        64 schedules of the larger programs on this one, and one of everything else: days; `verify --deep --only`\n\
+        picks parts, `--seeds` a range.\n\
         Arguments behind `--` go to the test programs.",
     flags: &[
         Flag {
