@@ -119,7 +119,9 @@ impl<S: PressureSource + ?Sized> PressureSource for Arc<S> {
 /// What this system offers, best first and without two that say the same: what systemd tells its services, or else the
 /// pressure of the process's own cgroup, or else that of the whole system; and the limits of its cgroup.
 ///
-/// What is not there, or not allowed, is left out; on other systems than Linux that is everything. Opens files.
+/// What is not there, or not allowed, is left out; on other systems than Linux that is everything. The list is empty, too,
+/// if `MEMORY_PRESSURE_WATCH` is `/dev/null`: that is systemd's way to turn the handling of memory pressure off. Opens
+/// files.
 ///
 /// # Examples
 ///
@@ -135,6 +137,9 @@ pub fn detect() -> Vec<Arc<dyn PressureSource>> {
     #[cfg(target_os = "linux")]
     {
         let mut found: Vec<Arc<dyn PressureSource>> = Vec::new();
+        if Systemd::is_off() {
+            return found;
+        }
         if let Ok(Some(source)) = Systemd::from_env() {
             found.push(Arc::new(source));
         } else if let Ok(sources) = Psi::own_cgroup().or_else(|_| Psi::system()) {

@@ -28,6 +28,11 @@ pub struct Systemd {
 }
 
 impl Systemd {
+    /// Whether the environment says that memory pressure is not to be handled at all.
+    pub(super) fn is_off() -> bool {
+        env::var_os("MEMORY_PRESSURE_WATCH").is_some_and(|path| path == "/dev/null")
+    }
+
     /// As the environment says; `None` when it says nothing, or not to watch.
     ///
     /// # Errors
@@ -38,7 +43,7 @@ impl Systemd {
         else {
             return Ok(None);
         };
-        if path == "/dev/null" {
+        if Self::is_off() {
             return Ok(None);
         }
         let line = match env::var("MEMORY_PRESSURE_WRITE") {

@@ -15,6 +15,7 @@ use std::thread::{self, JoinHandle};
 
 use atomic_value::AtomicValue;
 
+use super::own_thread::{self, Quiet};
 use super::waiter::Waiter;
 use crate::pressure::PressureSource;
 use crate::sync::{AtomicBool, Ordering};
@@ -150,13 +151,16 @@ impl State {
         let shared = Arc::new(Shared::new()?);
         let theirs = shared.clone();
         let name = self.name.as_deref().unwrap_or(super::DEFAULT_NAME);
+        let quiet = Quiet::new();
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
                 IS_REAPER.set(true);
+                own_thread::settle();
                 let last = LastRound(&theirs);
                 super::run(last.0);
             })?;
+        drop(quiet);
         RUNNING.store_arc(shared.clone());
         self.thread = Some((shared, thread));
         // ORDERING: Relaxed. A note; the lock orders what it is about.
