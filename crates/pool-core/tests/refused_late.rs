@@ -208,3 +208,55 @@ fn a_lie_is_not_believed() {
         assert_eq!(pool.stats().caches, CacheState::Unavailable);
     });
 }
+
+/// A subscriber hears of the refusal, once in the process.
+#[cfg(feature = "tracing")]
+#[test]
+fn a_refusal_is_told_once() {
+    use std::sync::{Arc, Mutex};
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Heard(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Heard {
+        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    if !can_be_tested() {
+        return;
+    }
+    in_child(|| {
+        let heard = Heard::default();
+        let writer = heard.clone();
+        tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .init();
+        let times_told = || {
+            let text = String::from_utf8(heard.0.lock().unwrap().clone()).unwrap();
+            text.matches("refuse heavy barriers").count()
+        };
+        assert!(pool_gate::register().is_some());
+        let pools = [pool(), pool()];
+        for pool in &pools {
+            (0..20).for_each(|item| pool.put(item));
+            pool.clear();
+        }
+        assert_eq!(times_told(), 0, "the barrier works");
+        assert!(answer(For::AllThreads, libc::EPERM, None));
+        for pool in &pools {
+            pool.put(1);
+            pool.clear();
+            pool.clear();
+        }
+        assert_eq!(times_told(), 1);
+    });
+}
