@@ -95,9 +95,17 @@ fn confine() {
     // SAFETY: so many bytes are there.
     let pinned = unsafe { libc::sched_setaffinity(0, bytes, processors.as_ptr().cast()) };
     assert_eq!(pinned, 0);
-    let parameters = libc::sched_param { sched_priority: 1 };
-    // SAFETY: the parameters are there.
-    if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &parameters) } != 0 {
+    let priority: libc::c_int = 1;
+    // SAFETY: 0 is the calling thread, and the kernel's structure of parameters is this number.
+    let refused = unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            0,
+            libc::SCHED_FIFO,
+            &raw const priority,
+        )
+    };
+    if refused != 0 {
         println!("no real-time policy for us");
     }
 }

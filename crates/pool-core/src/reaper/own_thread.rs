@@ -64,16 +64,16 @@ mod imp {
     pub(in super::super) fn settle() {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
-            // A real-time thread would run before the program's own.
-            let parameters = MaybeUninit::<libc::sched_param>::zeroed();
+            // A real-time thread would run before the program's own. The kernel's structure of parameters is one number.
+            let priority: libc::c_int = 0;
             // By number: musl's function of this name always fails.
-            // SAFETY: 0 is the calling thread, and zeros are the parameters that this policy wants.
+            // SAFETY: 0 is the calling thread, and the number is there.
             unsafe {
                 libc::syscall(
                     libc::SYS_sched_setscheduler,
                     0,
                     libc::SCHED_OTHER,
-                    parameters.as_ptr(),
+                    &raw const priority,
                 )
             };
             // Where the process's first thread may run: whoever confines a program confines that one. 1,024 bytes are
