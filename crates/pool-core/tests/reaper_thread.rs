@@ -1,5 +1,5 @@
-//! The reaper's thread takes nothing over from the one that starts it, in the first process and in a forked child: no
-//! processor, no real-time priority, no signal of the process's. In a process of its own, whose first thread is free.
+//! The reaper's thread inherits nothing from the thread that starts it, in the first process and in a forked child: not its
+//! processors, not its real-time policy, not its signal mask. The test has a process of its own, whose first thread is free.
 
 #![cfg(all(target_os = "linux", not(pool_loom), not(miri)))]
 
@@ -130,7 +130,7 @@ fn the_thread_is_its_own() {
     if child == 0 {
         // SAFETY: has no requirements. It kills a child that hangs.
         unsafe { libc::alarm(30) };
-        // The forking thread is the child's first: who confines that one confines the reaper.
+        // The forking thread is the child's first, and is free.
         let worker = thread::spawn(|| {
             confine();
             // A slow operation, which finds that the thread was lost.

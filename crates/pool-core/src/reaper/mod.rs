@@ -45,7 +45,7 @@ const SHORTEST: Duration = Duration::from_millis(5);
 /// Dropping the last `Reaper` ends the thread and waits for it, as long as the destructors that it may be running take;
 /// only the thread itself, when it drops the last pool that wants it, does not wait.
 ///
-/// The thread takes nothing over from the one that starts it. Signals sent to the process are never delivered to it, it
+/// The thread inherits nothing from the one that starts it. Signals sent to the process are never delivered to it, it
 /// has the default scheduling policy, and it runs on the processors that the process's first thread may use.
 ///
 /// Destructors and hooks run on the thread with nothing held. One that panics is reported by the panic hook and

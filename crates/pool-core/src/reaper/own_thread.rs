@@ -1,6 +1,6 @@
-//! The thread takes nothing over from whoever happens to start it: not its processors, not its real-time priority, and
-//! none of the process's signals. A new thread inherits all of these, and the one that starts the reaper is any that
-//! makes a pool, or, in a forked child, any that uses one.
+//! The thread inherits nothing from the thread that starts it. A new thread starts with its creator's processors,
+//! scheduling policy and signal mask, and the creator is any thread that makes a pool, or, in a forked child, any that
+//! uses one.
 
 #[cfg(all(unix, not(miri)))]
 pub(super) use imp::{Quiet, settle};
@@ -76,7 +76,7 @@ mod imp {
                     &raw const priority,
                 )
             };
-            // Where the process's first thread may run: whoever confines a program confines that one. 1,024 bytes are
+            // Where the process's first thread may run: a program is confined by confining that one. 1,024 bytes are
             // 8,192 processors.
             let mut processors = [0_u64; 128];
             let bytes = size_of_val(&processors);
