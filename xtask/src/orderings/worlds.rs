@@ -168,7 +168,7 @@ fn fact(name: &str, value: Option<&str>) -> Option<Worlds> {
         ("unix", None) => Worlds::ALL.without(Worlds::WINDOWS),
         ("target_os", Some("linux")) => linux,
         // No build of these is made here; what they share with others is seen there.
-        ("target_os", Some("freebsd" | "netbsd")) => Worlds::NONE,
+        ("target_os", Some("freebsd" | "netbsd" | "android")) => Worlds::NONE,
         ("target_os", Some("macos" | "ios")) | ("target_vendor", Some("apple")) => Worlds::APPLE,
         ("target_has_atomic", Some("64")) | ("target_pointer_width", Some("64")) => {
             Worlds::ALL.without(Worlds::SMALL)
