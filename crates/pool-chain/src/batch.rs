@@ -5,16 +5,15 @@
 
 use core::fmt;
 use core::iter::FusedIterator;
-use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
 use pool_dequeue::Batch;
 use pool_dequeue::raw::BoxedRing;
 
-use crate::handle::Producer;
+use crate::links::Links;
 use crate::node::Node;
-use crate::raw::Chain;
+use crate::owner::Owner;
 
 /// A run of claimed values and what keeps the ring that they are in.
 struct Held<'a, T> {
@@ -105,13 +104,13 @@ impl<T> Drop for Held<'_, T> {
 /// else.
 #[must_use = "dropping a batch drops the values in it"]
 pub struct HeadBatch<'a, T> {
-    chain: &'a Chain<T>,
+    links: &'a Links<T>,
+    /// The producer's, which is borrowed for as long.
+    owner: &'a mut Owner<T>,
     /// From a ring that the producer has a hold on, and gives up none while it is borrowed.
     values: Option<Batch<'a, T>>,
     /// How many more may be claimed.
     left: usize,
-    /// As long as the producer is borrowed.
-    _producer: PhantomData<&'a mut Producer<T>>,
 }
 
 impl<'a, T> HeadBatch<'a, T> {
@@ -119,13 +118,14 @@ impl<'a, T> HeadBatch<'a, T> {
     ///
     /// # Safety
     ///
-    /// The caller is the producer for `'a`, and does nothing else with the chain's head meanwhile.
-    pub(crate) unsafe fn new(chain: &'a Chain<T>, max: usize) -> Self {
+    /// The caller is the producer for `'a`, does nothing else with the chain's head meanwhile, and the owner is this
+    /// chain's.
+    pub(crate) unsafe fn new(links: &'a Links<T>, owner: &'a mut Owner<T>, max: usize) -> Self {
         let mut batch = Self {
-            chain,
+            links,
+            owner,
             values: None,
             left: max,
-            _producer: PhantomData,
         };
         batch.claim();
         batch
@@ -138,12 +138,12 @@ impl<'a, T> HeadBatch<'a, T> {
         if self.left == 0 {
             return;
         }
-        let (chain, left) = (self.chain, self.left);
+        let left = self.left;
         // SAFETY: we are the producer for `'a` (`new`), which has a hold on each ring that it pops from (C5), and does
         // nothing with the chain's head meanwhile but come here.
-        let claim = |node: &Node<T>| unsafe { chain.batch_of(node, left) };
+        let claim = |node: &Node<T>| unsafe { node.head_batch(left) };
         // SAFETY: as above; the closure calls no method that moves rings.
-        self.values = unsafe { self.chain.at_head(claim) };
+        self.values = unsafe { self.links.at_head(self.owner, claim) };
         match &self.values {
             Some(values) => self.left -= values.len(),
             None => self.left = 0,
@@ -208,11 +208,11 @@ pub struct TailBatch<'a, T> {
 
 impl<'a, T> TailBatch<'a, T> {
     /// Claims up to `max` values at the tail.
-    pub(crate) fn new(chain: &'a Chain<T>, max: usize) -> Self {
+    pub(crate) fn new(links: &'a Links<T>, max: usize) -> Self {
         if max == 0 {
             return Self { held: None };
         }
-        let held = chain.at_tail(|node, link| {
+        let held = links.at_tail(|node, link| {
             // SAFETY: node and link are what `at_tail` found, and there is a hold.
             unsafe { Held::new(node, link, |ring| ring.pop_tail_batch(max)) }
         });

@@ -8,6 +8,8 @@ use core::panic::RefUnwindSafe;
 
 use crate::batch::{HeadBatch, TailBatch};
 use crate::error::{Full, LimitError};
+use crate::links::Links;
+use crate::owner::Owner;
 use crate::raw::{Chain, FIRST_CAPACITY};
 #[cfg(pool_loom)]
 use crate::sync::Arc;
@@ -137,7 +139,10 @@ fn ends<T, L>(limit: L, origin: u32) -> (Producer<T, L>, Consumer<T>) {
     };
     (
         Producer {
-            chain: Mine(shared),
+            chain: Mine {
+                shared,
+                owner: Owner::new(),
+            },
             limit,
             _single: PhantomData,
         },
@@ -162,22 +167,33 @@ impl<T> Deref for Shared<T> {
     }
 }
 
-/// The producer's part of what is shared; it says so when the producer goes.
-struct Mine<T>(Arc<Shared<T>>);
+/// The producer's part of what is shared, and what it keeps for itself.
+struct Mine<T> {
+    shared: Arc<Shared<T>>,
+    owner: Owner<T>,
+}
 
-impl<T> Drop for Mine<T> {
-    fn drop(&mut self) {
-        // ORDERING: Release, pairs with the Acquire load in `is_abandoned`: who hears of it sees every push.
-        self.0.abandoned.store(true, Ordering::Release);
+impl<T> Mine<T> {
+    #[inline(always)]
+    fn links(&self) -> &Links<T> {
+        self.shared.links()
+    }
+
+    /// Both parts.
+    #[inline(always)]
+    fn parts(&mut self) -> (&Links<T>, &mut Owner<T>) {
+        (self.shared.links(), &mut self.owner)
     }
 }
 
-impl<T> Deref for Mine<T> {
-    type Target = Chain<T>;
-
-    #[inline(always)]
-    fn deref(&self) -> &Chain<T> {
-        &self.0.chain
+impl<T> Drop for Mine<T> {
+    fn drop(&mut self) {
+        let owner = core::mem::replace(&mut self.owner, Owner::new());
+        // SAFETY: we are the producer, and the last. Whoever drops the chain has this behind it by the count of the
+        // handles.
+        unsafe { self.shared.inherit(owner) };
+        // ORDERING: Release, pairs with the Acquire load in `is_abandoned`: who hears of it sees every push.
+        self.shared.abandoned.store(true, Ordering::Release);
     }
 }
 
@@ -235,7 +251,7 @@ impl<T, L: Limit> Producer<T, L> {
     #[must_use]
     pub fn capacity(&self) -> usize {
         // SAFETY: there is one producer handle, it is not `Sync`, and no call of it is under way.
-        unsafe { self.chain.producer_capacity() }
+        unsafe { self.chain.links().producer_capacity(&self.chain.owner) }
     }
 
     /// How many values the chain holds. Exact while nobody takes any.
@@ -244,8 +260,7 @@ impl<T, L: Limit> Producer<T, L> {
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        // SAFETY: there is one producer handle, it is not `Sync`, and no call of it is under way.
-        unsafe { self.chain.producer_len() }
+        self.chain.owner.len()
     }
 
     /// Whether the chain is empty. Values may leave it at any moment, but none comes but by the producer.
@@ -254,8 +269,7 @@ impl<T, L: Limit> Producer<T, L> {
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        // SAFETY: there is one producer handle, it is not `Sync`, and no call of it is under way.
-        unsafe { self.chain.producer_is_empty() }
+        self.len() == 0
     }
 
     /// The most values that the chain may hold, if it was made with a limit.
@@ -267,7 +281,7 @@ impl<T, L: Limit> Producer<T, L> {
     /// Whether the consumer is of the same chain. Wait-free.
     #[must_use]
     pub fn same_queue(&self, consumer: &Consumer<T>) -> bool {
-        Arc::ptr_eq(&self.chain.0, &consumer.chain)
+        Arc::ptr_eq(&self.chain.shared, &consumer.chain)
     }
 
     /// Adds a value at the head, or gives it back.
@@ -285,14 +299,16 @@ impl<T, L: Limit> Producer<T, L> {
     /// without a limit has [`push`](Producer::push), too, which cannot be refused.
     #[inline]
     pub fn push_head(&mut self, value: T) -> Result<(), Full<T>> {
-        if let Some(limit) = self.limit.limit() {
-            // SAFETY: there is one producer handle and we have it exclusively.
-            if unsafe { self.chain.room(limit) } == 0 {
+        let limit = self.limit.limit();
+        let (links, owner) = self.chain.parts();
+        if let Some(limit) = limit {
+            // SAFETY: there is one producer handle, we have it exclusively, and the owner is in it.
+            if unsafe { links.room(owner, limit) } == 0 {
                 return Err(Full::limit(value));
             }
         }
-        // SAFETY: there is one producer handle and we have it exclusively.
-        unsafe { self.chain.push_head(value) }
+        // SAFETY: as above.
+        unsafe { links.push_head(owner, value) }
     }
 
     /// Adds values at the head until `values` ends, and says how many. Fewer are taken only when the chain
@@ -306,20 +322,23 @@ impl<T, L: Limit> Producer<T, L> {
         I: IntoIterator<Item = T>,
     {
         let mut values = values.into_iter();
-        let Some(limit) = self.limit.limit() else {
-            // SAFETY: there is one producer handle and we have it exclusively, so the iterator cannot reach it.
-            return unsafe { self.chain.push_head_batch(&mut values) };
+        let limit = self.limit.limit();
+        let (links, owner) = self.chain.parts();
+        let Some(limit) = limit else {
+            // SAFETY: there is one producer handle, we have it exclusively, so the iterator cannot reach it, and the
+            // owner is in it.
+            return unsafe { links.push_head_batch(owner, &mut values) };
         };
         let mut total = 0;
         loop {
-            // SAFETY: there is one producer handle and we have it exclusively.
-            let room = unsafe { self.chain.room(limit) };
+            // SAFETY: as above.
+            let room = unsafe { links.room(owner, limit) };
             if room == 0 {
                 return total;
             }
             let mut some = values.by_ref().take(room);
-            // SAFETY: as above, so the iterator cannot reach it.
-            let count = unsafe { self.chain.push_head_batch(&mut some) };
+            // SAFETY: as above.
+            let count = unsafe { links.push_head_batch(owner, &mut some) };
             total += count;
             if count < room {
                 return total;
@@ -333,8 +352,9 @@ impl<T, L: Limit> Producer<T, L> {
     /// finds older rings drained and unlinks them.
     #[inline]
     pub fn pop_head(&mut self) -> Option<T> {
-        // SAFETY: there is one producer handle and we have it exclusively.
-        unsafe { self.chain.pop_head() }
+        let (links, owner) = self.chain.parts();
+        // SAFETY: there is one producer handle, we have it exclusively, and the owner is in it.
+        unsafe { links.pop_head(owner) }
     }
 
     /// Takes the oldest value: for a producer that works first in, first out.
@@ -342,16 +362,18 @@ impl<T, L: Limit> Producer<T, L> {
     /// Lock-free, as [`Consumer::pop_tail`]. Pins the epoch only where there is more than one ring.
     #[inline]
     pub fn pop_tail(&mut self) -> Option<T> {
-        // SAFETY: there is one producer handle and we have it exclusively.
-        unsafe { self.chain.producer_pop_tail() }
+        let (links, owner) = self.chain.parts();
+        // SAFETY: there is one producer handle, we have it exclusively, and the owner is in it.
+        unsafe { links.producer_pop_tail(owner) }
     }
 
     /// Takes up to `max` of the newest values, newest first.
     ///
     /// Lock-free: one compare-exchange for the values of each ring.
     pub fn pop_head_batch(&mut self, max: usize) -> HeadBatch<'_, T> {
-        // SAFETY: there is one producer handle, and the batch keeps it borrowed.
-        unsafe { HeadBatch::new(&self.chain, max) }
+        let (links, owner) = self.chain.parts();
+        // SAFETY: there is one producer handle, the batch keeps it borrowed, and the owner is in it.
+        unsafe { HeadBatch::new(links, owner, max) }
     }
 
     /// Gives ring memory back: unlinks drained rings, and follows a newest ring that is too big for the
@@ -363,8 +385,9 @@ impl<T, L: Limit> Producer<T, L> {
     /// there are no pushes. It looks at each ring, tries to advance the epoch, and does not wait for anybody:
     /// memory that another thread may still look at is freed later.
     pub fn shrink(&mut self) {
-        // SAFETY: there is one producer handle and we have it exclusively.
-        unsafe { self.chain.shrink() }
+        let (links, owner) = self.chain.parts();
+        // SAFETY: there is one producer handle, we have it exclusively, and the owner is in it.
+        unsafe { links.shrink(owner) }
     }
 }
 
@@ -450,13 +473,18 @@ impl<T> Consumer<T> {
     /// assert_eq!(victim.len(), 3);
     /// ```
     pub fn steal_into<L: Limit>(&self, into: &mut Producer<T, L>) -> Option<T> {
-        let room = match into.limit.limit() {
-            // SAFETY: there is one producer handle and we have it exclusively.
-            Some(limit) => unsafe { into.chain.room(limit) },
+        if Arc::ptr_eq(&into.chain.shared, &self.chain) {
+            return self.pop_tail();
+        }
+        let limit = into.limit.limit();
+        let (links, owner) = into.chain.parts();
+        let room = match limit {
+            // SAFETY: there is one producer handle, we have it exclusively, and the owner is in it.
+            Some(limit) => unsafe { links.room(owner, limit) },
             None => usize::MAX,
         };
-        // SAFETY: as above.
-        unsafe { self.chain.steal_into(&into.chain, room) }
+        // SAFETY: as above, and it is another chain.
+        unsafe { self.chain.links().steal_into(links, owner, room) }
     }
 
     /// Takes the oldest value. `None` means that the chain was empty at some moment during the call.
@@ -474,7 +502,7 @@ impl<T> Consumer<T> {
     /// Lock-free: one compare-exchange for all of them, and two atomic additions to keep their ring. The
     /// epoch is not pinned while you have the batch.
     pub fn pop_tail_batch(&self, max: usize) -> TailBatch<'_, T> {
-        TailBatch::new(&self.chain, max)
+        TailBatch::new(self.chain.links(), max)
     }
 }
 

@@ -79,6 +79,24 @@ impl<T> Node<T> {
         &self.ring
     }
 
+    /// Up to `max` of the newest values of the ring, and how many.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the producer, and the node stays for `'a`.
+    #[inline]
+    pub(crate) unsafe fn head_batch<'a>(
+        &self,
+        max: usize,
+    ) -> Option<(pool_dequeue::Batch<'a, T>, usize)> {
+        // SAFETY: the caller's.
+        let ring: &'a BoxedRing<T> = unsafe { &*ptr::from_ref(self.ring()) };
+        // SAFETY: the caller's.
+        let batch = unsafe { ring.pop_head_batch(max) };
+        let count = batch.len();
+        (count != 0).then_some((batch, count))
+    }
+
     #[inline(always)]
     #[cfg_attr(pool_loom, track_caller)]
     pub(crate) fn next(&self) -> &AtomicPtr<Self> {

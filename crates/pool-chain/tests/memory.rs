@@ -226,6 +226,7 @@ fn a_head_batch_keeps_an_older_ring() {
     let before = live();
     drop(batch);
     assert_eq!(producer.capacity(), both - FIRST_CAPACITY);
+    assert!(producer.pop_head().is_none());
     collect();
     let freed = before - live();
     assert!(freed >= FIRST_CAPACITY * SIZE, "{freed} bytes");
