@@ -96,7 +96,7 @@ impl<T> Drop for Held<'_, T> {
 }
 
 /// Up to so many of the newest values of a chain, newest first: what
-/// [`Producer::pop_head_batch`] returns.
+/// [`Producer::pop_head_batch`](crate::Producer::pop_head_batch) returns.
 ///
 /// Values are claimed ring by ring, as the batch comes to them; until then consumers may take them.
 /// Dropping the batch pops and drops what it has not given out, each value once, even when one of the

@@ -185,9 +185,6 @@ impl<T> RefUnwindSafe for Owner<T> {}
 
 // SAFETY: it leads to nodes, which are any thread's, and is used by one at a time.
 unsafe impl<T: Send> Send for Owner<T> {}
-// SAFETY: a shared one only counts.
-unsafe impl<T: Send> Sync for Owner<T> {}
-
 #[cfg(all(test, not(pool_loom)))]
 mod tests {
     use super::*;

@@ -190,7 +190,7 @@ fn first_push_against_thief() {
         ((None, Some(1)), None),
         ((Some(1), None), None),
     ];
-    explore("first push", Whole, 28_000, &expected, || {
+    explore("first push", Whole, 14_000, &expected, || {
         let (mut producer, consumer) = unbounded();
         let thief =
             thread::spawn(move || (number(consumer.pop_tail()), number(consumer.pop_tail())));
@@ -430,7 +430,7 @@ fn counting_against_growth() {
         producer.push(Counted::new(3));
         counter.join().unwrap()
     });
-    explore("counting from nothing", Whole, 950, &[0, 1], || {
+    explore("counting from nothing", Whole, 600, &[0, 1], || {
         let (mut producer, consumer) = unbounded();
         let counter = thread::spawn(move || consumer.len());
         producer.push(Counted::new(1));
@@ -736,7 +736,7 @@ fn owner_looks_while_a_thief_unlinks() {
 /// Who hears that the producer is gone finds what it has pushed.
 #[test]
 fn abandoned_means_that_all_is_there() {
-    explore("abandoned", Whole, 35_000, &[None, Some(1)], || {
+    explore("abandoned", Whole, 21_000, &[None, Some(1)], || {
         let (mut producer, consumer) = unbounded();
         let thief = thread::spawn(move || {
             let abandoned = consumer.is_abandoned();

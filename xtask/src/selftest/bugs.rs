@@ -203,7 +203,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "ring freed while a thief is in it",
         krate: "pool-chain",
-        file: "src/raw.rs",
+        file: "src/links.rs",
         good: "unsafe { guard.retire(node) };",
         bad: "unsafe { Node::release(node) };",
         checks: &[loom("producer_unlinks_against_thief").says("data race")],
@@ -211,12 +211,11 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "old head read after it was followed",
         krate: "pool-chain",
-        file: "src/raw.rs",
-        good: "            let _no_room = unsafe { self.append(fit) };
+        file: "src/links.rs",
+        good: "            let _no_room = unsafe { self.append(owner, fit) };
 ",
-        bad: "            let _no_room = unsafe { self.append(fit) };
-            // SAFETY: we are the producer.
-            unsafe { self.with_owner(|owner| owner.judged(fit, head.ring().len())) };
+        bad: "            let _no_room = unsafe { self.append(owner, fit) };
+            owner.judged(fit, head.ring().len());
 ",
         checks: &[loom("shrink_against_thief").says("use after free")],
     },
@@ -252,7 +251,7 @@ pub(crate) const BUGS: &[Bug] = &[
     Bug {
         name: "`next` read after the pop",
         krate: "pool-chain",
-        file: "src/raw.rs",
+        file: "src/links.rs",
         good: "            let next = node.next().load(Ordering::Acquire);
             if let Some(found) = attempt(node, at) {
                 break Some(found);
