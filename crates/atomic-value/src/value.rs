@@ -408,6 +408,13 @@ impl<T> AtomicValue<T> {
         self.slot.into_inner()
     }
 
+    /// Turns the value to the light barrier, or to fences, in a model.
+    #[cfg(pool_loom)]
+    #[doc(hidden)]
+    pub fn turn(&self, light: bool) {
+        self.slot.turn(light);
+    }
+
     /// For a reader's cache: the address of what is stored.
     #[inline]
     pub(crate) fn address(&self) -> *const T {
