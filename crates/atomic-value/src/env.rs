@@ -8,8 +8,9 @@ pub use imp::{Barrier, begin_model};
 
 #[cfg(not(pool_loom))]
 mod imp {
-    /// An atomic that changes only when the way changes in which loads are protected.
-    pub(crate) use crate::sync::AtomicU32 as Switch;
+    use crate::backend::Trust;
+    use crate::backend::mode;
+    use crate::sync::AtomicU32;
     pub(crate) use pool_gate::Asymmetric;
     pub(crate) use std::sync::Arc;
     use std::thread;
@@ -27,7 +28,31 @@ mod imp {
 
     /// The mode of a new slot.
     pub(crate) const fn first_mode() -> u32 {
-        crate::backend::mode::UNDECIDED
+        mode::UNDECIDED
+    }
+
+    /// How much the leaseholder of a new record trusts the barrier.
+    pub(crate) const fn first_trust() -> u32 {
+        Trust::UNASKED
+    }
+
+    /// A word that changes only when the way changes in which loads are protected.
+    pub(crate) struct Switch(AtomicU32);
+
+    impl Switch {
+        pub(crate) const fn new(value: u32) -> Self {
+            Self(AtomicU32::new(value))
+        }
+
+        #[inline(always)]
+        pub(crate) fn look(&self, look: impl FnOnce(&AtomicU32) -> u32) -> u32 {
+            look(&self.0)
+        }
+
+        #[inline(always)]
+        pub(crate) fn change<R>(&self, change: impl FnOnce(&AtomicU32) -> R) -> Option<R> {
+            Some(change(&self.0))
+        }
     }
 
     /// Whether stores are timed.
@@ -121,14 +146,16 @@ mod imp {
 
 #[cfg(pool_loom)]
 mod imp {
-    use std::sync::atomic::{AtomicU8, AtomicU32 as Plain, Ordering::SeqCst};
+    use std::sync::Mutex;
 
+    use crate::backend::Trust;
+    use crate::backend::mode;
     pub(crate) use crate::sync::Arc;
     use crate::sync::{AtomicU32, Ordering, fence};
 
     loom::lazy_static! {
-        /// Which barrier this execution has, a [`Barrier`]. Not the model's business, so no atomic of its.
-        static ref BARRIER: AtomicU8 = AtomicU8::new(Barrier::None as u8);
+        /// Which barrier this execution has. Not the model's business.
+        static ref BARRIER: Mutex<Barrier> = Mutex::new(Barrier::None);
     }
 
     /// What a model runs on.
@@ -148,65 +175,57 @@ mod imp {
 
     /// Begins an execution of a model on that barrier, or goes on on another.
     pub fn begin_model(barrier: Barrier) {
-        BARRIER.store(barrier as u8, SeqCst);
+        *BARRIER.lock().unwrap() = barrier;
     }
 
-    fn barrier() -> u8 {
-        BARRIER.load(SeqCst)
+    fn barrier() -> Barrier {
+        *BARRIER.lock().unwrap()
     }
 
     /// The mode of a new slot.
     pub(crate) fn first_mode() -> u32 {
-        use crate::backend::mode;
-        const NONE: u8 = Barrier::None as u8;
-        const UNDECIDED: u8 = Barrier::Undecided as u8;
         match barrier() {
-            NONE => mode::FENCES,
-            UNDECIDED => mode::UNDECIDED,
+            Barrier::None => mode::FENCES,
+            Barrier::Undecided => mode::UNDECIDED,
             _ => mode::LIGHT,
         }
     }
 
-    /// An atomic that changes only when the way changes in which loads are protected. Where it does not in the whole model,
-    /// it is nothing to explore.
+    /// How much the leaseholder of a new record trusts the barrier.
+    pub(crate) fn first_trust() -> u32 {
+        match barrier() {
+            Barrier::Light => Trust::LIGHT,
+            _ => Trust::UNASKED,
+        }
+    }
+
+    /// A word that changes only when the way changes in which loads are protected. Where it does not in the whole model,
+    /// there is nothing to explore.
     pub(crate) enum Switch {
-        Fixed(Plain),
+        Fixed(u32),
         Explored(AtomicU32),
     }
 
     impl Switch {
         pub(crate) fn new(value: u32) -> Self {
-            if barrier() <= Barrier::Light as u8 {
-                Self::Fixed(Plain::new(value))
-            } else {
-                Self::Explored(AtomicU32::new(value))
+            match barrier() {
+                Barrier::None | Barrier::Light => Self::Fixed(value),
+                _ => Self::Explored(AtomicU32::new(value)),
             }
         }
 
-        pub(crate) fn load(&self, order: Ordering) -> u32 {
+        pub(crate) fn look(&self, look: impl FnOnce(&AtomicU32) -> u32) -> u32 {
             match self {
-                Self::Fixed(word) => word.load(SeqCst),
-                Self::Explored(word) => word.load(order),
+                Self::Fixed(value) => *value,
+                Self::Explored(word) => look(word),
             }
         }
 
-        pub(crate) fn store(&self, value: u32, order: Ordering) {
+        /// None where it does not change.
+        pub(crate) fn change<R>(&self, change: impl FnOnce(&AtomicU32) -> R) -> Option<R> {
             match self {
-                Self::Fixed(word) => word.store(value, SeqCst),
-                Self::Explored(word) => word.store(value, order),
-            }
-        }
-
-        pub(crate) fn compare_exchange(
-            &self,
-            current: u32,
-            new: u32,
-            success: Ordering,
-            failure: Ordering,
-        ) -> Result<u32, u32> {
-            match self {
-                Self::Fixed(word) => word.compare_exchange(current, new, SeqCst, SeqCst),
-                Self::Explored(word) => word.compare_exchange(current, new, success, failure),
+                Self::Fixed(_) => None,
+                Self::Explored(word) => Some(change(word)),
             }
         }
     }
@@ -220,8 +239,7 @@ mod imp {
 
     impl Asymmetric {
         pub(crate) fn get() -> Option<Self> {
-            let none = [Barrier::None as u8, Barrier::Refused as u8];
-            (!none.contains(&barrier())).then_some(Self(()))
+            (!matches!(barrier(), Barrier::None | Barrier::Refused)).then_some(Self(()))
         }
 
         pub(crate) fn light(self) {

@@ -605,8 +605,8 @@ fn compare_and_swap_ptr_against_an_equal_store() {
 fn update_against_update() {
     explore(
         "update_against_update",
-        Bounded,
-        100_000,
+        Brief,
+        20_000,
         [(Some(10), Some(11), 12), (Some(11), Some(10), 12)],
         || {
             let increment = |value: &AtomicValue<Tracked>| {

@@ -14,8 +14,8 @@ pub(crate) struct Debt {
     /// fenced kind; [`Debt::CLOSING`]. Filled by the leaseholder of the record. Emptied by the guard, or, if it is of the
     /// fenced kind, by a replacement, which first counts the reference on the guard's behalf.
     owed: AtomicUsize,
-    /// For guards of the light kind: [`Debt::UNPAID`]; the ticket of a replacement that is about to settle; the address
-    /// of the value, when a reference has been counted for the guard. Only the guard puts 0 in place of an address.
+    /// For guards of the light kind: [`Debt::UNPAID`]; the ticket of a replacement that is about to settle;
+    /// [`Debt::PAID`], when a reference has been counted for the guard. That only the guard takes away.
     paid: AtomicUsize,
 }
 
@@ -35,6 +35,8 @@ impl Debt {
     /// No value's address: counts lie before it.
     const CLOSING: usize = 1;
     const UNPAID: usize = 0;
+    /// No ticket, so that a replacement that comes late does not take what another guard has been paid for one.
+    const PAID: usize = 1;
 
     pub(super) fn new() -> Self {
         Self {
@@ -103,7 +105,7 @@ impl Debt {
     /// Gives a debt of the light kind up, for its guard, on whatever thread. True when a reference has been counted for
     /// the guard, which is to be given back.
     #[inline]
-    pub(super) fn close(&self, value: usize, pair: Asymmetric) -> bool {
+    pub(super) fn close(&self, pair: Asymmetric) -> bool {
         // ORDERING: Release, pairs with the Acquire in `looks_like`: our reads of the value come before it is freed.
         self.owed.store(Self::CLOSING, Ordering::Release);
         // Pairs with the heavy barrier of `Settlement`. A replacement that still sees our debt behind it has put its ticket
@@ -111,7 +113,7 @@ impl Debt {
         pair.light();
         // ORDERING: Relaxed. Nothing follows from 0; anything else is looked at by `give_up`.
         let paid = self.paid.load(Ordering::Relaxed);
-        let settled = paid != Self::UNPAID && self.take_back(value, paid);
+        let settled = paid != Self::UNPAID && self.take_back(paid);
         // ORDERING: Release, pairs with the Acquire in `is_free` and `looks_like`.
         self.owed.store(Self::FREE, Ordering::Release);
         settled
@@ -120,7 +122,7 @@ impl Debt {
     /// Empties `paid`; says whether the reference had been counted. A ticket is displaced, whoever's it is: its owner may
     /// be stopped, or lost in a fork.
     #[cold]
-    fn take_back(&self, value: usize, mut paid: usize) -> bool {
+    fn take_back(&self, mut paid: usize) -> bool {
         while paid != Self::UNPAID {
             // ORDERING: Acquire, pairs with the Release in `pay`: the reference was counted before we give it back.
             match self.paid.compare_exchange(
@@ -129,7 +131,7 @@ impl Debt {
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                Ok(_) if paid == value => return true,
+                Ok(_) if paid == Self::PAID => return true,
                 // It was a ticket. Its owner may have had another one put in its place.
                 // ORDERING: Relaxed, as in `close`.
                 Ok(_) => paid = self.paid.load(Ordering::Relaxed),
@@ -140,10 +142,10 @@ impl Debt {
     }
 
     /// Puts a ticket where the guard of the light kind will look. False when there is no need: the debt is settled already.
-    pub(super) fn announce(&self, value: usize, ticket: usize) -> bool {
+    pub(super) fn announce(&self, ticket: usize) -> bool {
         // ORDERING: Relaxed. What is read is replaced or left alone, and nothing follows from it.
         let mut paid = self.paid.load(Ordering::Relaxed);
-        if paid != Self::UNPAID && paid != value && paid != ticket {
+        if ![Self::UNPAID, Self::PAID, ticket].contains(&paid) {
             // Another replacement of the same object is about to settle. Two that displace each other's tickets get
             // nowhere, so it gets its time; not for long, for it may be stopped, or lost in a fork.
             // ORDERING: Relaxed, as above.
@@ -152,7 +154,7 @@ impl Debt {
             paid = self.paid.load(Ordering::Relaxed);
         }
         loop {
-            if paid == value {
+            if paid == Self::PAID {
                 return false;
             }
             // ORDERING: Relaxed. The heavy barrier follows.
@@ -172,13 +174,13 @@ impl Debt {
         self.paid.load(Ordering::Relaxed) == ticket
     }
 
-    /// Puts the address in place of the ticket: the reference that the caller has counted is the guard's. False when the
+    /// Puts [`Debt::PAID`] in place of the ticket: the reference that the caller has counted is the guard's. False when the
     /// ticket has been displaced.
-    pub(super) fn pay(&self, value: usize, ticket: usize) -> bool {
+    pub(super) fn pay(&self, ticket: usize) -> bool {
         // ORDERING: Release, pairs with the Acquire in `take_back`: the reference is counted before the guard gives it
         // back. Relaxed on failure: nothing follows from what was found.
         self.paid
-            .compare_exchange(ticket, value, Ordering::Release, Ordering::Relaxed)
+            .compare_exchange(ticket, Self::PAID, Ordering::Release, Ordering::Relaxed)
             .is_ok()
     }
 

@@ -27,7 +27,8 @@ use crate::env::{Arc, Asymmetric};
 use crate::sync::{AtomicPtr, Ordering, const_unless_loom, fence};
 use mode::{Mode, Sweep};
 use owing::{Kind, Owing};
-use record::Record;
+pub(crate) use record::Trust;
+use record::{Record, Window};
 
 /// Holds an `Option<Arc<T>>` that any thread may load and replace.
 pub(crate) struct Slot<T> {
@@ -173,7 +174,25 @@ impl<T> Slot<T> {
 
     /// The value, counted. Wait-free.
     pub(crate) fn load_arc(&self) -> Option<Arc<T>> {
-        self.load().map(Guard::into_arc)
+        let light = self.light_window();
+        if let Some(light) = light.or_else(|| self.light_window_after_all()) {
+            return self.count_in(&light.window);
+        }
+        let counted = record::with(|record, turn| self.count_in(&record.open(self.name(), turn)));
+        self.reconsider();
+        counted
+    }
+
+    fn count_in(&self, _window: &Window) -> Option<Arc<T>> {
+        // ORDERING: Acquire, as in `load_in`.
+        let value = self.value.load(Ordering::Acquire);
+        if value.is_null() {
+            return None;
+        }
+        // SAFETY: from `Arc::into_raw`; not freed before the window closes (R3).
+        unsafe { Arc::increment_strong_count(value) };
+        // SAFETY: from `Arc::into_raw`, and the reference was counted just now.
+        Some(unsafe { Arc::from_raw(value) })
     }
 
     /// The value's address, for comparison only; null when there is none.
@@ -193,7 +212,7 @@ impl<T> Slot<T> {
     /// Replaces the value and returns the old one. Waits for threads that are in the middle of a load from
     /// here.
     pub(crate) fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
-        // ORDERING: Release, pairs with the Acquire in `load_in`, `load_without` and `address`: the new
+        // ORDERING: Release, pairs with the Acquire in `load_in`, `load_without`, `count_in` and `address`: the new
         // value's content is visible to whoever loads it. Acquire: the old value's content is visible to our
         // caller. The fence in `removed` would do for that, but ThreadSanitizer knows no fences.
         let old = self.value.swap(into_raw(new), Ordering::AcqRel);
@@ -269,7 +288,7 @@ impl<T> Slot<T> {
 
 /// A load by the light barrier under way.
 struct LightWindow {
-    window: record::Window<'static>,
+    window: Window<'static>,
     record: &'static Record,
     pair: Asymmetric,
 }
@@ -364,10 +383,9 @@ impl<T> Deref for Guard<T> {
 impl<T> Drop for Guard<T> {
     #[inline]
     fn drop(&mut self) {
-        let value = Arc::as_ptr(&self.value).addr();
         let is_counted = match self.owing.kind() {
-            Kind::Light(debt, pair) => debt.close(value, pair),
-            Kind::Fenced(debt) => !debt.strike(value),
+            Kind::Light(debt, pair) => debt.close(pair),
+            Kind::Fenced(debt) => !debt.strike(Arc::as_ptr(&self.value).addr()),
             Kind::Counted => true,
         };
         if !is_counted {

@@ -59,7 +59,7 @@ impl Mode {
     pub(super) fn is(&self, trust: u32) -> bool {
         // ORDERING: Acquire, pairs with the Release in `turn`: what a replacement removed that went without the heavy
         // barrier is out of the slot for us.
-        self.word.load(Ordering::Acquire) & STATE == trust
+        self.word.look(|word| word.load(Ordering::Acquire)) & STATE == trust
     }
 
     /// Orders a replacement against the loads that may be under way. After the exchange, and a fence.
@@ -67,7 +67,7 @@ impl Mode {
         loop {
             // ORDERING: Acquire, pairs with the Release in `turn`: the announcements of loads by the light barrier,
             // from before the turn to fences, are visible.
-            let seen = self.word.load(Ordering::Acquire);
+            let seen = self.word.look(|word| word.load(Ordering::Acquire));
             match seen & STATE {
                 FENCES => return Sweep::Ordered,
                 UNDECIDED if !self.decide(FENCES) => {}
@@ -80,9 +80,10 @@ impl Mode {
     /// Decides, unless somebody has. Costs no barrier: nobody has gone without one side so far.
     fn decide(&self, state: u32) -> bool {
         // ORDERING: Relaxed. No load by the light barrier and no replacement without the heavy one has come before.
-        self.word
-            .compare_exchange(UNDECIDED, state, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        let decided = self.word.change(|word| {
+            word.compare_exchange(UNDECIDED, state, Ordering::Relaxed, Ordering::Relaxed)
+        });
+        decided.is_some_and(|decided| decided.is_ok())
     }
 
     /// Counts a store, and turns the slot when they come often, or no longer do. Outside of everything.
@@ -102,7 +103,7 @@ impl Mode {
     #[cold]
     fn look_at_the_clock(&self, pace: u32) {
         // ORDERING: Relaxed. A hint; `turn` looks again.
-        let seen = self.word.load(Ordering::Relaxed);
+        let seen = self.word.look(|word| word.load(Ordering::Relaxed));
         let is_fenced = seen & STATE == FENCES;
         if is_fenced && pace & COUNT != 0 {
             return;
@@ -132,7 +133,7 @@ impl Mode {
     #[cold]
     pub(super) fn reconsider(&self) {
         // ORDERING: Relaxed. A hint; `turn` looks again.
-        let seen = self.word.load(Ordering::Relaxed);
+        let seen = self.word.look(|word| word.load(Ordering::Relaxed));
         match seen & STATE {
             UNDECIDED => {
                 self.decide(LIGHT);
@@ -159,7 +160,7 @@ impl Mode {
     #[inline]
     pub(super) fn is_undecided(&self) -> bool {
         // ORDERING: Relaxed. A hint.
-        self.word.load(Ordering::Relaxed) & STATE == UNDECIDED
+        self.word.look(|word| word.load(Ordering::Relaxed)) & STATE == UNDECIDED
     }
 
     /// Turns the slot to `state`, from what was seen, or ends the turn of somebody else.
@@ -171,11 +172,10 @@ impl Mode {
         };
         // ORDERING: Acquire, pairs with the Release below: passes on what earlier turns made visible.
         // Relaxed on failure: somebody else turns it.
-        if self
-            .word
-            .compare_exchange(seen, turning, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
+        let begun = self.word.change(|word| {
+            word.compare_exchange(seen, turning, Ordering::Acquire, Ordering::Relaxed)
+        });
+        if begun.is_none_or(|begun| begun.is_err()) {
             return;
         }
         let state = match heavy() {
@@ -186,19 +186,21 @@ impl Mode {
             Sweep::Refused { .. } => return,
         };
         // ORDERING: Release, pairs with the Acquire in `is` and `order`. Relaxed on failure: somebody else was quicker.
-        let _ = self.word.compare_exchange(
-            turning,
-            turning & !STATE | state,
-            Ordering::Release,
-            Ordering::Relaxed,
-        );
+        self.word.change(|word| {
+            word.compare_exchange(
+                turning,
+                turning & !STATE | state,
+                Ordering::Release,
+                Ordering::Relaxed,
+            )
+        });
     }
 
     /// Turns the slot now, for models and tests.
     #[cfg(any(pool_loom, test))]
     pub(super) fn turn_now(&self, light: bool) {
         // ORDERING: Acquire, as in `turn`.
-        let seen = self.word.load(Ordering::Acquire);
+        let seen = self.word.look(|word| word.load(Ordering::Acquire));
         self.turn(seen, if light { LIGHT } else { FENCES });
     }
 }

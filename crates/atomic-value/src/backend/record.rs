@@ -93,17 +93,17 @@ fn own<R>(look: impl FnOnce(&Own) -> R) -> Option<R> {
 ///
 /// `UNASKED` → `LIGHT` by the leaseholder. When the barrier has been refused for good: `UNASKED` → `CONFIRMED` and
 /// `LIGHT` → `TOLD` by whoever learns it, `TOLD` → `CONFIRMED` by the leaseholder.
-struct Trust;
+pub(crate) struct Trust;
 
 impl Trust {
     /// The leaseholder may load by the light barrier.
-    const LIGHT: u32 = LIGHT;
+    pub(crate) const LIGHT: u32 = LIGHT;
     /// It has never done so, nor has one before it.
-    const UNASKED: u32 = 4;
+    pub(crate) const UNASKED: u32 = 4;
     /// It may not any longer, but may not have seen that.
-    const TOLD: u32 = 5;
+    pub(crate) const TOLD: u32 = 5;
     /// It does not any longer, and whoever acquires this sees its loads of before.
-    const CONFIRMED: u32 = 6;
+    pub(crate) const CONFIRMED: u32 = 6;
 }
 
 /// All records, as far as they are known.
@@ -351,7 +351,7 @@ impl Record {
         watch_forks();
         let record: &'static Self = Box::leak(Box::new(Self {
             loading: AtomicUsize::new(0),
-            trust: Switch::new(Trust::UNASKED),
+            trust: Switch::new(env::first_trust()),
             debts: array::from_fn(|_| Debt::new()),
             leased: AtomicBool::new(true),
             next: AtomicPtr::new(ptr::null_mut()),
@@ -380,7 +380,7 @@ impl Record {
     #[inline]
     pub(super) fn trust(&self) -> u32 {
         // ORDERING: Relaxed. Who has told us cannot rely on it before we confirm.
-        self.trust.load(Ordering::Relaxed)
+        self.trust.look(|trust| trust.load(Ordering::Relaxed))
     }
 
     /// For the leaseholder: loads by the light barrier from now on, if there is one.
@@ -395,34 +395,29 @@ impl Record {
             return;
         };
         // ORDERING: Relaxed. The next replacement's heavy barrier finds us whatever it reads here.
-        let asked = self.trust.compare_exchange(
-            Trust::UNASKED,
-            Trust::LIGHT,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
-        if asked.is_ok() || asked == Err(Trust::LIGHT) {
+        self.trust.change(|trust| {
+            trust.compare_exchange(
+                Trust::UNASKED,
+                Trust::LIGHT,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            )
+        });
+        if self.trust() == Trust::LIGHT {
             own(|own| own.light.set(Some((self, pair))));
         }
     }
 
     /// Tells the leaseholder that the barrier is no more.
     fn tell(&self) {
-        // ORDERING: Relaxed, both. The fence in `all_by_fences` follows.
-        let unasked = self.trust.compare_exchange(
-            Trust::UNASKED,
-            Trust::CONFIRMED,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
-        if unasked == Err(Trust::LIGHT) {
-            // ORDERING: Relaxed, as above.
-            let _ = self.trust.compare_exchange(
-                Trust::LIGHT,
-                Trust::TOLD,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
+        for (from, to) in [
+            (Trust::UNASKED, Trust::CONFIRMED),
+            (Trust::LIGHT, Trust::TOLD),
+        ] {
+            // ORDERING: Relaxed. The fence in `all_by_fences` follows.
+            self.trust.change(|trust| {
+                trust.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
+            });
         }
     }
 
@@ -439,13 +434,14 @@ impl Record {
         own(|own| own.light.set(None));
         // ORDERING: Release, pairs with the Acquire in `is_by_fences`: the windows and debts of our loads by the light
         // barrier are visible to who goes without it.
-        self.trust.store(Trust::CONFIRMED, Ordering::Release);
+        self.trust
+            .change(|trust| trust.store(Trust::CONFIRMED, Ordering::Release));
     }
 
     /// Whether no load by the light barrier can be under way here, nor begin.
     fn is_by_fences(&self) -> bool {
         // ORDERING: Acquire, pairs with the Release in `confirm_now`.
-        self.trust.load(Ordering::Acquire) == Trust::CONFIRMED
+        self.trust.look(|trust| trust.load(Ordering::Acquire)) == Trust::CONFIRMED
             // ORDERING: Acquire, pairs with the Release in `release`: the loads of who had it are visible.
             || !self.leased.load(Ordering::Acquire)
     }

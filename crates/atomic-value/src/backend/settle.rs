@@ -75,36 +75,37 @@ impl<'a, T> Settlement<'a, T> {
     /// Settles what can be settled here: debts of the fenced kind at once; those of the light kind that have the ticket,
     /// if that was put there before a heavy barrier. Leaves tickets at the other ones, and says whether it did.
     fn visit(&mut self, record: &Record, ticket: usize, ordered: bool) -> bool {
+        let address = self.address;
         let mut announced = false;
         for debt in record.debts() {
-            let mut owed = debt.looks_like(self.address);
+            let mut owed = debt.looks_like(address);
             if owed == Owed::Fenced {
-                self.count(|address| debt.strike(address));
+                self.count(|| debt.strike(address));
                 continue;
             }
             // Before the barrier the same number may be there from a thread that was lost in a fork.
             if ordered && debt.has(ticket) {
                 // The look for the debt comes after the barrier, which came after the ticket.
                 if owed == Owed::Light {
-                    if self.count(|address| debt.pay(address, ticket)) {
+                    if self.count(|| debt.pay(ticket)) {
                         continue;
                     }
                     // The ticket was displaced. Look again.
-                    owed = debt.looks_like(self.address);
+                    owed = debt.looks_like(address);
                 } else {
                     debt.withdraw(ticket);
                 }
             }
-            announced |= owed == Owed::Light && debt.announce(self.address, ticket);
+            announced |= owed == Owed::Light && debt.announce(ticket);
         }
         announced
     }
 
     /// Counts a reference and gives it to a guard, if `give` succeeds.
-    fn count(&mut self, give: impl FnOnce(usize) -> bool) -> bool {
+    fn count(&mut self, give: impl FnOnce() -> bool) -> bool {
         let reference = self.spare.take();
         let reference = reference.unwrap_or_else(|| Arc::clone(self.value));
-        let given = give(self.address);
+        let given = give();
         if given {
             // It is the guard's now.
             mem::forget(reference);

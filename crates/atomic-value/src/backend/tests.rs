@@ -218,11 +218,10 @@ fn a_ticket_that_nobody_comes_back_for() {
     let Some(slot) = by_the_barrier(Arc::clone(&value)) else {
         return;
     };
-    let address = Arc::as_ptr(&value).addr();
     let owner = 0_u8;
     let ticket = (&raw const owner).addr();
     let leave = |guard: &Guard<i32>| match guard.owing.kind() {
-        Kind::Light(debt, _) => assert!(debt.announce(address, ticket) && debt.has(ticket)),
+        Kind::Light(debt, _) => assert!(debt.announce(ticket) && debt.has(ticket)),
         _ => unreachable!(),
     };
     let guard = slot.load().unwrap();
