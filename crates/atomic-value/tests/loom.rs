@@ -606,7 +606,7 @@ fn update_against_update() {
     explore(
         "update_against_update",
         Brief,
-        20_000,
+        9_900,
         [(Some(10), Some(11), 12), (Some(11), Some(10), 12)],
         || {
             let increment = |value: &AtomicValue<Tracked>| {
@@ -987,7 +987,7 @@ fn light_load_against_store() {
         Barrier::Light,
         "light_load_against_store",
         Bounded,
-        1,
+        2029,
         [Some(1), Some(2)],
         || {
             let value = value(1);
@@ -1007,7 +1007,7 @@ fn light_guard_against_store() {
         Barrier::Light,
         "light_guard_against_store",
         Bounded,
-        1,
+        20,
         [1],
         || {
             let value = value(1);
@@ -1028,7 +1028,7 @@ fn light_guard_dropped_on_another_thread() {
         Barrier::Light,
         "light_guard_dropped_on_another_thread",
         Bounded,
-        1,
+        37,
         [Some(1)],
         || {
             let value = value(1);
@@ -1049,7 +1049,7 @@ fn light_guard_against_two_takes() {
         Barrier::Light,
         "light_guard_against_two_takes",
         Bounded,
-        1,
+        5517,
         [1],
         || {
             let object = Arc::new(Tracked::new(1));
@@ -1074,7 +1074,7 @@ fn light_debt_is_used_again() {
         Barrier::Light,
         "light_debt_is_used_again",
         Bounded,
-        1,
+        20522,
         [None, Some(1)],
         || {
             let value = value(1);
@@ -1096,7 +1096,7 @@ fn light_record_changes_hands() {
         Barrier::Light,
         "light_record_changes_hands",
         Bounded,
-        1,
+        4991,
         [(1, 1), (1, 2)],
         || {
             let value = value(1);
@@ -1117,7 +1117,7 @@ fn light_load_against_compare_and_swap() {
         Barrier::Light,
         "light_load_against_compare_and_swap",
         Brief,
-        1,
+        1798,
         [1, 2],
         || {
             let value = value(1);
@@ -1141,7 +1141,7 @@ fn turn_to_fences_against_load() {
         Barrier::Turning,
         "turn_to_fences_against_load",
         Brief,
-        1,
+        1905,
         [Some(1), Some(2)],
         || {
             let value = value(1);
@@ -1163,7 +1163,7 @@ fn turn_to_the_barrier_against_store() {
         Barrier::Turning,
         "turn_to_the_barrier_against_store",
         Brief,
-        1,
+        1233,
         [Some(1), Some(2)],
         || {
             let value = value(1);
@@ -1184,7 +1184,7 @@ fn undecided_load_against_store() {
         Barrier::Undecided,
         "undecided_load_against_store",
         Brief,
-        1,
+        2029,
         [Some(1), Some(2)],
         || {
             let value = value(1);
