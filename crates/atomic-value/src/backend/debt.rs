@@ -75,12 +75,13 @@ impl Debt {
     }
 
     /// What somebody owes here of `value`.
+    #[inline]
     pub(super) fn looks_like(&self, value: usize) -> Owed {
         // ORDERING: Acquire, pairs with the Release in `strike` and `close`: when a guard has given its debt up, its
         // reads come before what the replacement does next, which may be to free the value.
-        match self.owed.load(Ordering::Acquire) {
-            word if word == value => Owed::Light,
-            word if word == Self::fenced(value) => Owed::Fenced,
+        match self.owed.load(Ordering::Acquire).wrapping_sub(value) {
+            0 => Owed::Light,
+            1 => Owed::Fenced,
             _ => Owed::Nothing,
         }
     }
@@ -169,6 +170,7 @@ impl Debt {
     }
 
     /// Whether `ticket` is here.
+    #[inline]
     pub(super) fn has(&self, ticket: usize) -> bool {
         // ORDERING: Relaxed. Nobody else puts it here or acts on the strength of it.
         self.paid.load(Ordering::Relaxed) == ticket

@@ -63,6 +63,7 @@ impl Mode {
     }
 
     /// Orders a replacement against the loads that may be under way. After the exchange, and a fence.
+    #[inline]
     pub(super) fn order(&self) -> Sweep {
         loop {
             // ORDERING: Acquire, pairs with the Release in `turn`: the announcements of loads by the light barrier,
@@ -87,6 +88,7 @@ impl Mode {
     }
 
     /// Counts a store, and turns the slot when they come often, or no longer do. Outside of everything.
+    #[inline]
     pub(super) fn stored(&self) {
         if !env::PACED {
             return;

@@ -109,6 +109,7 @@ impl Trust {
 /// All records, as far as they are known.
 ///
 /// A sweep calls this after its fence, see [`Record::open`].
+#[inline]
 pub(super) fn records() -> impl Iterator<Item = &'static Record> {
     // ORDERING: Acquire, pairs with the Release in `push`: the record's fields are initialised before we read
     // them.
@@ -498,6 +499,7 @@ impl Record {
     ///
     /// It waits for a change and not for a moment without a window, which a busy reader hardly has: a window that begins
     /// after the first look begins after the sweep's fence, and does not find the value that was removed.
+    #[inline]
     pub(super) fn await_window(&self, slot: usize) -> bool {
         // ORDERING: Acquire, pairs with the Release in `Window::drop` and `open`: the debt of a load that is done is
         // visible to the sweep that goes on here.
@@ -507,6 +509,7 @@ impl Record {
     }
 
     /// The debts, for a sweep.
+    #[inline]
     pub(super) fn debts(&self) -> &[Debt] {
         &self.debts
     }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::debt::Owed;
+use super::debt::{Debt, Owed};
 use super::mode::{self, Sweep};
 use super::record::{self, Record};
 use crate::env::Arc;
@@ -18,7 +18,12 @@ pub(super) fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
             // Whoever loads there may yet use the value (R6).
             leak(value);
         }
-        announced |= settlement.visit(record, ticket.number(), false);
+        for debt in record.debts() {
+            let owed = debt.looks_like(settlement.address);
+            if owed != Owed::Nothing {
+                announced |= settlement.settle(debt, owed, ticket.number());
+            }
+        }
     }
     while announced {
         // Guards that are being dropped have either given up their debts for us to see, or will find our tickets.
@@ -30,7 +35,7 @@ pub(super) fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
         }
         announced = false;
         for record in record::records() {
-            announced |= settlement.visit(record, ticket.number(), true);
+            announced |= settlement.visit(record, ticket.number());
         }
     }
 }
@@ -72,19 +77,28 @@ impl<'a, T> Settlement<'a, T> {
         }
     }
 
-    /// Settles what can be settled here: debts of the fenced kind at once; those of the light kind that have the ticket,
-    /// if that was put there before a heavy barrier. Leaves tickets at the other ones, and says whether it did.
-    fn visit(&mut self, record: &Record, ticket: usize, ordered: bool) -> bool {
+    /// Settles a debt of the fenced kind at once. Leaves a ticket at one of the light kind, and says whether it did.
+    #[cold]
+    fn settle(&mut self, debt: &Debt, owed: Owed, ticket: usize) -> bool {
+        match owed {
+            Owed::Nothing => false,
+            Owed::Light => debt.announce(ticket),
+            Owed::Fenced => {
+                let address = self.address;
+                self.count(|| debt.strike(address));
+                false
+            }
+        }
+    }
+
+    /// Behind the heavy barrier: settles the debts of the light kind that have the ticket, and what has come since. Says
+    /// whether it left tickets again.
+    fn visit(&mut self, record: &Record, ticket: usize) -> bool {
         let address = self.address;
         let mut announced = false;
         for debt in record.debts() {
             let mut owed = debt.looks_like(address);
-            if owed == Owed::Fenced {
-                self.count(|| debt.strike(address));
-                continue;
-            }
-            // Before the barrier the same number may be there from a thread that was lost in a fork.
-            if ordered && debt.has(ticket) {
+            if debt.has(ticket) {
                 // The look for the debt comes after the barrier, which came after the ticket.
                 if owed == Owed::Light {
                     if self.count(|| debt.pay(ticket)) {
@@ -96,7 +110,7 @@ impl<'a, T> Settlement<'a, T> {
                     debt.withdraw(ticket);
                 }
             }
-            announced |= owed == Owed::Light && debt.announce(ticket);
+            announced |= self.settle(debt, owed, ticket);
         }
         announced
     }
