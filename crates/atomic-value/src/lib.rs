@@ -24,6 +24,9 @@ mod with_serde;
 
 pub use any::{AnyGuard, AnyValue};
 pub use backend::Guard;
+#[cfg(pool_loom)]
+#[doc(hidden)]
+pub use env::{Barrier, begin_model};
 pub use error::{AnyCompareError, CompareError, TypeMismatch};
 pub use nonempty::{NonEmptyReader, NonEmptyValue};
 pub use projection::Projection;

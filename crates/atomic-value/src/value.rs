@@ -37,7 +37,8 @@ use crate::sync::const_unless_loom;
 /// are at that moment in the middle of a load *from the same value*; that takes them a few instructions, or a
 /// time slice if they are preempted there. Should a thread stay there for more than a second (stopped by a
 /// debugger), the wait ends and the old value is leaked. The child of a fork waits for no thread that it has lost. Nothing else waits, and no operation
-/// may be called from a signal handler.
+/// may be called from a signal handler. If the system takes the barrier away that loads rest on (a sandbox begins), stores leak
+/// what they replace until each thread that has loaded before has loaded once more, or ended.
 ///
 /// A store happens before a load that returns what it stored. All stores to one value have one order that
 /// every thread agrees on; between two values there is no such promise.
@@ -73,9 +74,11 @@ impl<T> AtomicValue<T> {
 
     /// What is stored now, or `None` if the value is empty.
     ///
-    /// Wait-free. Costs a full fence here and a compare-exchange when the guard is dropped; neither touches
-    /// memory that other readers write. For a thread that loads over and over there is
-    /// [`reader`](Self::reader), which needs neither.
+    /// Wait-free. Where there is an asymmetric barrier (`pool-gate`), costs plain loads and stores, here and when the guard
+    /// is dropped; elsewhere, and while the value is stored to many times in a millisecond, a full fence here and a
+    /// compare-exchange there. None of them touches a line that other readers write. To have the barrier from the first load on, call
+    /// `pool_gate::register` in `main`. For a thread that loads over and over there is [`reader`](Self::reader), which
+    /// needs less.
     ///
     /// Go: `Value.Load`.
     #[inline]
@@ -406,6 +409,13 @@ impl<T> AtomicValue<T> {
     #[must_use]
     pub fn into_inner(self) -> Option<Arc<T>> {
         self.slot.into_inner()
+    }
+
+    /// Turns the value to the light barrier, or to fences, in a model.
+    #[cfg(pool_loom)]
+    #[doc(hidden)]
+    pub fn turn(&self, light: bool) {
+        self.slot.turn(light);
     }
 
     /// For a reader's cache: the address of what is stored.

@@ -252,10 +252,6 @@ fn guards_of_subtypes_are_guards() {
 
 /// As what they show, and not by address.
 #[test]
-#[expect(
-    clippy::mutable_key_type,
-    reason = "a guard is compared by its value, not by its debt"
-)]
 fn guards_compare_as_their_values() {
     fn load(value: &'static str) -> atomic_value::AnyGuard<&'static str> {
         AnyValue::new(value).load().unwrap().unwrap()

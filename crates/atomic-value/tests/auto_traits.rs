@@ -71,15 +71,16 @@ assert_impl_all!(TypeMismatch: Send, Sync, Error, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(TypeMismatch<Cell<u8>>: Send, Error);
 assert_impl_all!(AnyCompareError<u8>: Send, Sync, Error);
 
-// A pointer; a pointer and the place of its debt, also when it may be missing.
-assert_eq_size!(AtomicValue<[u64; 9]>, *const u8);
-assert_eq_size!(AnyValue, *const u8);
+// A pointer and two words for the way in which loads are protected; a pointer and the place of its debt, also when it
+// may be missing.
+assert_eq_size!(AtomicValue<[u64; 9]>, (*const u8, [u32; 2]));
+assert_eq_size!(AnyValue, (*const u8, [u32; 2]));
 assert_eq_size!(Guard<[u64; 9]>, [*const u8; 2]);
 assert_eq_size!(Option<Guard<[u64; 9]>>, [*const u8; 2]);
 assert_eq_size!(Option<AnyGuard<[u64; 9]>>, [*const u8; 2]);
 assert_eq_size!(Reader<'static, [u64; 9]>, [*const u8; 2]);
-assert_eq_size!(NonEmptyValue<[u64; 9]>, [*const u8; 2]);
-assert_eq_size!(WeakValue<[u64; 9]>, *const u8);
+assert_eq_size!(NonEmptyValue<[u64; 9]>, (*const u8, [u32; 2], fn() -> u8));
+assert_eq_size!(WeakValue<[u64; 9]>, (*const u8, [u32; 2]));
 assert_eq_size!(Projection<Reader<'static, [u64; 9]>, ()>, [*const u8; 2]);
 
 /// The assertions above are made by the compiler; this one is that errors of any value can be passed on.

@@ -20,7 +20,9 @@ use std::fmt::Debug;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use atomic_value::{AnyCompareError, AnyValue, AtomicValue, Guard, NonEmptyValue};
+use atomic_value::{
+    AnyCompareError, AnyValue, AtomicValue, Barrier, Guard, NonEmptyValue, begin_model,
+};
 use loom::cell::UnsafeCell;
 use loom::model::Builder;
 use loom::sync::Arc;
@@ -70,6 +72,20 @@ fn explore<O>(
 ) where
     O: Ord + Debug + Send + 'static,
 {
+    explore_on(Barrier::None, name, search, floor, expected, model);
+}
+
+/// The same on one of the barriers.
+fn explore_on<O>(
+    barrier: Barrier,
+    name: &str,
+    search: Search,
+    floor: usize,
+    expected: impl IntoIterator<Item = O>,
+    model: impl Fn() -> O + Send + Sync + 'static,
+) where
+    O: Ord + Debug + Send + 'static,
+{
     let mut builder = Builder::new();
     // These end a run early and call it a success.
     assert!(
@@ -82,6 +98,7 @@ fn explore<O>(
     let seen = std::sync::Arc::new((AtomicUsize::new(0), Mutex::new(BTreeSet::new())));
     let collector = std::sync::Arc::clone(&seen);
     builder.check(move || {
+        begin_model(barrier);
         // The list of records exists before the threads do: loom orders whoever makes a static before whoever
         // finds it made.
         drop(AtomicValue::new(()).take());
@@ -588,8 +605,8 @@ fn compare_and_swap_ptr_against_an_equal_store() {
 fn update_against_update() {
     explore(
         "update_against_update",
-        Bounded,
-        100_000,
+        Brief,
+        9_900,
         [(Some(10), Some(11), 12), (Some(11), Some(10), 12)],
         || {
             let increment = |value: &AtomicValue<Tracked>| {
@@ -959,6 +976,222 @@ fn any_first_store_against_compare_and_swap_of_another_type() {
                 Err(AnyCompareError::NotEqual { .. }) => panic!("a wrong type comes first"),
             };
             (swapped, store.join().unwrap())
+        },
+    );
+}
+
+/// Behind the light barrier: a load sees the old value or the new one, and neither is dropped while it is looked at.
+#[test]
+fn light_load_against_store() {
+    explore_on(
+        Barrier::Light,
+        "light_load_against_store",
+        Bounded,
+        2029,
+        [Some(1), Some(2)],
+        || {
+            let value = value(1);
+            let store = spawn(&value, |value| value.store(Tracked::new(2)));
+            let number = seen(&value);
+            store.join().unwrap();
+            number
+        },
+    );
+}
+
+/// A guard of the light kind is dropped while its value is replaced: the reference is given back if it was counted, and
+/// not otherwise.
+#[test]
+fn light_guard_against_store() {
+    explore_on(
+        Barrier::Light,
+        "light_guard_against_store",
+        Bounded,
+        20,
+        [1],
+        || {
+            let value = value(1);
+            let guard = value.load().unwrap();
+            let store = spawn(&value, |value| value.store(Tracked::new(2)));
+            let number = guard.number();
+            drop(guard);
+            store.join().unwrap();
+            number
+        },
+    );
+}
+
+/// The same, dropped on a thread that has never loaded.
+#[test]
+fn light_guard_dropped_on_another_thread() {
+    explore_on(
+        Barrier::Light,
+        "light_guard_dropped_on_another_thread",
+        Bounded,
+        37,
+        [Some(1)],
+        || {
+            let value = value(1);
+            let guard = value.load().unwrap();
+            let other = thread::spawn(move || guard.number());
+            let old = number(value.swap(Tracked::new(2)));
+            assert_eq!(other.join().unwrap(), 1);
+            old
+        },
+    );
+}
+
+/// Two values hold the object that a guard owes, and both are emptied: one of the two pays, and a ticket in the way of
+/// the other's is displaced.
+#[test]
+fn light_guard_against_two_takes() {
+    explore_on(
+        Barrier::Light,
+        "light_guard_against_two_takes",
+        Bounded,
+        5517,
+        [1],
+        || {
+            let object = Arc::new(Tracked::new(1));
+            let one = Arc::new(AtomicValue::from(Arc::clone(&object)));
+            let other = Arc::new(AtomicValue::from(object));
+            let guard = one.load().unwrap();
+            let take = spawn(&one, |one| drop(one.take()));
+            let take_other = spawn(&other, |other| drop(other.take()));
+            let number = guard.number();
+            drop(guard);
+            take.join().unwrap();
+            take_other.join().unwrap();
+            number
+        },
+    );
+}
+
+/// A debt of the light kind is given up elsewhere and used again here, for the same object, while a replacement settles.
+#[test]
+fn light_debt_is_used_again() {
+    explore_on(
+        Barrier::Light,
+        "light_debt_is_used_again",
+        Bounded,
+        20522,
+        [None, Some(1)],
+        || {
+            let value = value(1);
+            let guard = value.load().unwrap();
+            let other = thread::spawn(move || guard.number());
+            let take = spawn(&value, |value| drop(value.take()));
+            let number = seen(&value);
+            assert_eq!(other.join().unwrap(), 1);
+            take.join().unwrap();
+            number
+        },
+    );
+}
+
+/// The guard of a thread that has ended, in a record that another thread takes over, against a replacement.
+#[test]
+fn light_record_changes_hands() {
+    explore_on(
+        Barrier::Light,
+        "light_record_changes_hands",
+        Bounded,
+        4991,
+        [(1, 1), (1, 2)],
+        || {
+            let value = value(1);
+            let guard = spawn(&value, |value| value.load().unwrap()).join().unwrap();
+            let other = spawn(&value, |value| seen(value).unwrap());
+            value.store(Tracked::new(2));
+            let numbers = (guard.number(), other.join().unwrap());
+            drop(guard);
+            numbers
+        },
+    );
+}
+
+/// A compare-and-swap by the guard that it compares with, against a load.
+#[test]
+fn light_load_against_compare_and_swap() {
+    explore_on(
+        Barrier::Light,
+        "light_load_against_compare_and_swap",
+        Brief,
+        1798,
+        [1, 2],
+        || {
+            let value = value(1);
+            let exchange = spawn(&value, |value| {
+                let expected = value.load();
+                let new = Arc::new(Tracked::new(2));
+                assert!(value.compare_and_swap_ptr(expected.as_deref(), new).is_ok());
+            });
+            let number = seen(&value).unwrap();
+            exchange.join().unwrap();
+            number
+        },
+    );
+}
+
+/// A value turns to fences while it is loaded; whoever replaces it then does without the heavy barrier, and the load that
+/// relied on that is waited for.
+#[test]
+fn turn_to_fences_against_load() {
+    explore_on(
+        Barrier::Turning,
+        "turn_to_fences_against_load",
+        Brief,
+        1905,
+        [Some(1), Some(2)],
+        || {
+            let value = value(1);
+            let store = spawn(&value, |value| {
+                value.turn(false);
+                value.store(Tracked::new(2));
+            });
+            let number = seen(&value);
+            store.join().unwrap();
+            number
+        },
+    );
+}
+
+/// A value turns back to the barrier while a replacement goes without: who loads by the barrier finds its work done.
+#[test]
+fn turn_to_the_barrier_against_store() {
+    explore_on(
+        Barrier::Turning,
+        "turn_to_the_barrier_against_store",
+        Brief,
+        1233,
+        [Some(1), Some(2)],
+        || {
+            let value = value(1);
+            value.turn(false);
+            let store = spawn(&value, |value| value.store(Tracked::new(2)));
+            value.turn(true);
+            let number = seen(&value);
+            store.join().unwrap();
+            number
+        },
+    );
+}
+
+/// Nobody has decided how a value is protected: its first load and its first replacement decide together.
+#[test]
+fn undecided_load_against_store() {
+    explore_on(
+        Barrier::Undecided,
+        "undecided_load_against_store",
+        Brief,
+        2029,
+        [Some(1), Some(2)],
+        || {
+            let value = value(1);
+            let store = spawn(&value, |value| value.store(Tracked::new(2)));
+            let number = seen(&value);
+            store.join().unwrap();
+            number
         },
     );
 }

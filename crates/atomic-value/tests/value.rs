@@ -160,10 +160,6 @@ fn a_stack_gives_each_item_once() {
 
 /// As what they show, and not by address.
 #[test]
-#[expect(
-    clippy::mutable_key_type,
-    reason = "a guard is compared by its value, not by its debt"
-)]
 fn guards_compare_as_their_values() {
     use std::borrow::Borrow;
     use std::collections::{BTreeSet, HashSet};

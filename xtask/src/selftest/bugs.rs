@@ -403,4 +403,34 @@ pub(crate) const BUGS: &[Bug] = &[
             plain("lib", "backend::tests::a_borrowed_record_is_nobody_elses").says("assertion"),
         ],
     },
+    Bug {
+        name: "no second heavy barrier",
+        krate: "atomic-value",
+        file: "src/backend/settle.rs",
+        good: "        if mode::heavy() != Sweep::Ordered {
+",
+        bad: "        if false {
+",
+        checks: &[loom("light_debt_is_used_again").says("leak")],
+    },
+    Bug {
+        name: "no look after the ticket",
+        krate: "atomic-value",
+        file: "src/backend/settle.rs",
+        good: "                if owed == Owed::Light {
+",
+        bad: "                if true {
+",
+        checks: &[loom("light_debt_is_used_again").says("leak")],
+    },
+    Bug {
+        name: "a ticket is not displaced",
+        krate: "atomic-value",
+        file: "src/backend/debt.rs",
+        good: "        while paid != Self::UNPAID {
+",
+        bad: "        while paid == Self::PAID {
+",
+        checks: &[loom("light_debt_is_used_again").says("leak")],
+    },
 ];

@@ -6,7 +6,11 @@
 //! `swap`, `compare_exchange` by address, and `address` for a reader's cache. The design page argues why this
 //! one is right.
 
+mod debt;
+pub(crate) mod mode;
+mod owing;
 mod record;
+mod settle;
 #[cfg(test)]
 mod tests;
 
@@ -15,18 +19,23 @@ use std::cmp;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop};
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr;
 
-use crate::env::Arc;
+use crate::env::{Arc, Asymmetric};
 use crate::sync::{AtomicPtr, Ordering, const_unless_loom, fence};
-use record::{Debt, Record, Turn};
+use mode::{Mode, Sweep};
+use owing::{Kind, Owing};
+pub(crate) use record::Trust;
+use record::{Record, Window};
 
 /// Holds an `Option<Arc<T>>` that any thread may load and replace.
 pub(crate) struct Slot<T> {
     /// From `Arc::into_raw`, or null. The slot owns one reference to it (R2).
     value: AtomicPtr<T>,
+    /// How loads are protected.
+    mode: Mode,
     /// Sends, shares and drops like the `Arc` it holds.
     owns: PhantomData<Option<Arc<T>>>,
 }
@@ -34,13 +43,14 @@ pub(crate) struct Slot<T> {
 impl<T> Slot<T> {
     const_unless_loom! {
         pub(crate) const fn empty() -> Self {
-            Self { value: AtomicPtr::new(ptr::null_mut()), owns: PhantomData }
+            Self { value: AtomicPtr::new(ptr::null_mut()), mode: Mode::new(), owns: PhantomData }
         }
     }
 
     pub(crate) fn new(value: Option<Arc<T>>) -> Self {
         Self {
             value: AtomicPtr::new(into_raw(value)),
+            mode: Mode::new(),
             owns: PhantomData,
         }
     }
@@ -54,48 +64,135 @@ impl<T> Slot<T> {
     /// The value, in a guard that in general has counted no reference. Wait-free.
     #[inline]
     pub(crate) fn load(&self) -> Option<Guard<T>> {
-        record::with(|record, turn| self.load_through(record, turn))
+        match self.light_window() {
+            Some(window) => self.load_in(window),
+            None => self.load_without(),
+        }
+    }
+
+    /// A window for a load by the light barrier, if the slot and the thread are for it.
+    #[inline]
+    fn light_window(&self) -> Option<LightWindow> {
+        self.light_window_of(record::light()?)
     }
 
     #[inline]
-    fn load_through(&self, record: &'static Record, turn: Turn) -> Option<Guard<T>> {
-        let window = record.open(self.name(), turn);
+    fn light_window_of(
+        &self,
+        (record, pair, turn): (&'static Record, Asymmetric, record::Turn),
+    ) -> Option<LightWindow> {
+        let window = record.open_light(self.name(), turn, pair);
+        self.mode.is(record.trust()).then_some(LightWindow {
+            window,
+            record,
+            pair,
+        })
+    }
+
+    #[inline]
+    fn load_in(&self, light: LightWindow) -> Option<Guard<T>> {
         // ORDERING: Acquire, pairs with the Release in `swap` and `compare_exchange`: the value's content is
         // visible to us.
         let value = self.value.load(Ordering::Acquire);
         if value.is_null() {
             return None;
         }
-        let debt = record.free_debt();
+        let debt = light.record.free_debt();
         match debt {
             Some(debt) => debt.owe(value.addr()),
             // SAFETY: from `Arc::into_raw`; not freed before the window closes (R3).
-            None => unsafe { Arc::increment_strong_count(value) },
+            None => unsafe { count(value) },
         }
-        drop(window);
+        drop(light.window);
         // SAFETY: from `Arc::into_raw`. The guard drops it only when a reference has been counted for it
         // (R4).
         let value = unsafe { Arc::from_raw(value) };
         Some(Guard {
             value: ManuallyDrop::new(value),
-            debt,
+            owing: debt.map_or(Owing::COUNTED, |debt| Owing::light(debt, light.pair)),
         })
     }
 
-    /// The value, counted. Wait-free.
-    pub(crate) fn load_arc(&self) -> Option<Arc<T>> {
-        record::with(|record, turn| {
-            let _window = record.open(self.name(), turn);
-            // ORDERING: Acquire, as in `load_through`.
+    /// As `load`, where slot and thread are not known to be for the light barrier.
+    #[inline(never)]
+    fn load_without(&self) -> Option<Guard<T>> {
+        if let Some(window) = self.light_window_after_all() {
+            return self.load_in(window);
+        }
+        let loaded = record::with(|record, turn| {
+            let window = record.open(self.name(), turn);
+            // ORDERING: Acquire, as in `load_in`.
             let value = self.value.load(Ordering::Acquire);
             if value.is_null() {
                 return None;
             }
-            // SAFETY: from `Arc::into_raw`; not freed before the window closes (R3).
-            unsafe { Arc::increment_strong_count(value) };
-            // SAFETY: from `Arc::into_raw`, and the reference was counted just now.
-            Some(unsafe { Arc::from_raw(value) })
-        })
+            let debt = record.free_debt();
+            match debt {
+                Some(debt) => debt.owe_fenced(value.addr()),
+                // SAFETY: from `Arc::into_raw`; not freed before the window closes (R3).
+                None => unsafe { count(value) },
+            }
+            drop(window);
+            // SAFETY: from `Arc::into_raw`. The guard drops it only when a reference has been counted for it
+            // (R4).
+            let value = unsafe { Arc::from_raw(value) };
+            Some(Guard {
+                value: ManuallyDrop::new(value),
+                owing: debt.map_or(Owing::COUNTED, Owing::fenced),
+            })
+        });
+        self.reconsider();
+        loaded
+    }
+
+    /// For a thread's first load, or a slot's.
+    fn light_window_after_all(&self) -> Option<LightWindow> {
+        let first = record::first_light()?;
+        if self.mode.is_undecided() {
+            self.mode.reconsider();
+            return self.light_window_of(first);
+        }
+        None
+    }
+
+    /// After a load behind a fence, outside of its window.
+    #[inline]
+    fn reconsider(&self) {
+        if record::is_look_due() || self.mode.is_undecided() {
+            self.reconsider_now();
+        }
+    }
+
+    #[cold]
+    fn reconsider_now(&self) {
+        if record::asks_again() {
+            self.mode.reconsider();
+        } else {
+            self.mode.give_up();
+        }
+    }
+
+    /// The value, counted. Wait-free.
+    pub(crate) fn load_arc(&self) -> Option<Arc<T>> {
+        let light = self.light_window();
+        if let Some(light) = light.or_else(|| self.light_window_after_all()) {
+            return self.count_in(&light.window);
+        }
+        let counted = record::with(|record, turn| self.count_in(&record.open(self.name(), turn)));
+        self.reconsider();
+        counted
+    }
+
+    fn count_in(&self, _window: &Window) -> Option<Arc<T>> {
+        // ORDERING: Acquire, as in `load_in`.
+        let value = self.value.load(Ordering::Acquire);
+        if value.is_null() {
+            return None;
+        }
+        // SAFETY: from `Arc::into_raw`; not freed before the window closes (R3).
+        unsafe { Arc::increment_strong_count(value) };
+        // SAFETY: from `Arc::into_raw`, and the reference was counted just now.
+        Some(unsafe { Arc::from_raw(value) })
     }
 
     /// The value's address, for comparison only; null when there is none.
@@ -115,7 +212,7 @@ impl<T> Slot<T> {
     /// Replaces the value and returns the old one. Waits for threads that are in the middle of a load from
     /// here.
     pub(crate) fn swap(&self, new: Option<Arc<T>>) -> Option<Arc<T>> {
-        // ORDERING: Release, pairs with the Acquire in `load_through`, `load_arc` and `address`: the new
+        // ORDERING: Release, pairs with the Acquire in `load_in`, `load_without`, `count_in` and `address`: the new
         // value's content is visible to whoever loads it. Acquire: the old value's content is visible to our
         // caller. The fence in `removed` would do for that, but ThreadSanitizer knows no fences.
         let old = self.value.swap(into_raw(new), Ordering::AcqRel);
@@ -157,21 +254,43 @@ impl<T> Slot<T> {
         if let Some(value) = &value {
             // No fence, and nobody to wait for: a load that is under way borrows the slot. Guards may be
             // left.
-            pay(value, None);
+            settle::pay(value, None);
         }
         value
     }
 
     /// Takes over the slot's reference to a value that was just removed.
     fn removed(&self, old: *mut T) -> Option<Arc<T>> {
-        let old = from_raw(old);
-        if let Some(value) = &old {
-            // ORDERING: SeqCst, pairs with the fence in `Record::open`, which argues both cases.
-            fence(Ordering::SeqCst);
-            pay(value, Some(self.name()));
+        let old = from_raw(old)?;
+        // ORDERING: SeqCst, pairs with the fence in `Record::open`, which argues both cases, and with the heavy barrier in
+        // `Mode::turn`: a thread that loads by the light barrier after a turn finds our exchange, or we see the turn.
+        fence(Ordering::SeqCst);
+        match self.mode.order() {
+            Sweep::Ordered => {}
+            Sweep::Refused { for_good } => {
+                if !record::all_by_fences(for_good) {
+                    // Whoever loads by the light barrier may yet use the value (R6).
+                    settle::leak(&old);
+                }
+            }
         }
-        old
+        settle::pay(&old, Some(self.name()));
+        self.mode.stored();
+        Some(old)
     }
+
+    /// Turns the slot to the light barrier or to fences, in a model.
+    #[cfg(pool_loom)]
+    pub(crate) fn turn(&self, light: bool) {
+        self.mode.turn_now(light);
+    }
+}
+
+/// A load by the light barrier under way.
+struct LightWindow {
+    window: Window<'static>,
+    record: &'static Record,
+    pair: Asymmetric,
 }
 
 impl<T> Drop for Slot<T> {
@@ -184,33 +303,23 @@ fn into_raw<T>(value: Option<Arc<T>>) -> *mut T {
     value.map_or(ptr::null_mut(), |value| Arc::into_raw(value).cast_mut())
 }
 
+/// Counts a reference more, for a thread that has no debt free.
+///
+/// # Safety
+///
+/// `value` is from `into_raw`, and not freed meanwhile.
+#[cold]
+#[inline(never)]
+unsafe fn count<T>(value: *mut T) {
+    // SAFETY: the caller's promise.
+    unsafe { Arc::increment_strong_count(value) };
+}
+
 /// Takes over the reference that `into_raw` gave up.
 fn from_raw<T>(value: *mut T) -> Option<Arc<T>> {
     // SAFETY: from `into_raw`, and the reference is the caller's: it has just removed the value from its slot, whose
     // reference this is (R2), or has not stored it.
     (!value.is_null()).then(|| unsafe { Arc::from_raw(value) })
-}
-
-/// Counts the references that guards of `value` owe, after waiting for the loads from `slot` that may be
-/// making more of them. Afterwards `value` may be dropped.
-fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
-    let address = Arc::as_ptr(value).addr();
-    let mut counted = None;
-    for record in record::records() {
-        if slot.is_some_and(|slot| !record.await_window(slot)) {
-            // Whoever loads there may yet use the value: leave a reference to it for ever (R6).
-            mem::forget(Arc::clone(value));
-        }
-        for debt in record.debts().iter().filter(|debt| debt.owes(address)) {
-            let reference = counted.take().unwrap_or_else(|| Arc::clone(value));
-            if debt.strike(address) {
-                // It is the guard's now.
-                mem::forget(reference);
-            } else {
-                counted = Some(reference);
-            }
-        }
-    }
 }
 
 /// A loaded value. It stays as it was, and alive, until the guard is dropped, whatever is stored meanwhile.
@@ -226,8 +335,7 @@ fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
 /// [`Guard::as_arc`] tells whether two show the same object.
 pub struct Guard<T> {
     value: ManuallyDrop<Arc<T>>,
-    /// Where the reference is owed; `None` when it has been counted from the start.
-    debt: Option<&'static Debt>,
+    owing: Owing,
 }
 
 impl<T> Guard<T> {
@@ -275,12 +383,15 @@ impl<T> Deref for Guard<T> {
 impl<T> Drop for Guard<T> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(debt) = self.debt {
-            if debt.strike(Arc::as_ptr(&self.value).addr()) {
-                return;
-            }
+        let is_counted = match self.owing.kind() {
+            Kind::Light(debt, pair) => debt.close(pair),
+            Kind::Fenced(debt) => !debt.strike(Arc::as_ptr(&self.value).addr()),
+            Kind::Counted => true,
+        };
+        if !is_counted {
+            return;
         }
-        // SAFETY: a reference has been counted for us, by `load_through` or by whoever struck our debt (R4);
+        // SAFETY: a reference has been counted for us, by the load or by whoever settled our debt (R4);
         // and this is the only place that drops it.
         unsafe { ManuallyDrop::drop(&mut self.value) };
     }

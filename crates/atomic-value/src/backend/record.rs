@@ -5,18 +5,23 @@ use std::cell::Cell;
 use std::iter;
 use std::ptr;
 
-use crate::env::{self, DEBTS};
+use super::debt::Debt;
+use super::mode::LIGHT;
+use crate::env::{self, Asymmetric, DEBTS, Switch};
 use crate::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
 /// One thread's record. Records are never freed: when the thread ends another one takes its record over.
 ///
 /// Aligned to a pair of cache lines, so that threads that load do not disturb each other.
-#[repr(align(128))]
+/// What a load looks at lies in the first of the lines.
+#[repr(C, align(128))]
 pub(crate) struct Record {
     /// Address of the slot that the leaseholder is loading from, with the number of the window in the bits that an
     /// address leaves free ([`Turn`]); 0 when it is not loading. Written by the leaseholder only, or, for one that was lost
     /// in a fork, by the child.
     loading: AtomicUsize,
+    /// Whether the leaseholder loads by the light barrier: one of the values of [`Trust`].
+    trust: Switch,
     /// What guards made through this record owe. Only the leaseholder fills a free one.
     debts: [Debt; DEBTS],
     /// Whether a thread has this record.
@@ -37,18 +42,74 @@ crate::sync::lazy_static! {
 #[cfg(not(pool_loom))]
 thread_local! {
     static LEASE: Lease = const { Lease::none() };
-    /// This thread's record, for the child of a fork. Has no destructor, so looking at it allocates nothing.
-    static OWN: Cell<*const Record> = const { Cell::new(ptr::null()) };
+    static OWN: Own = const { Own::none() };
 }
 
 #[cfg(pool_loom)]
 crate::sync::thread_local! {
     static LEASE: Lease = Lease::none();
+    static OWN: Own = Own::none();
+}
+
+/// What a thread looks at in each load. Has no destructor, so that it is there without a question, and looking at it
+/// allocates nothing.
+struct Own {
+    /// The record of the thread, and the proof that the barrier works, when it may load by it.
+    light: Cell<Option<(&'static Record, Asymmetric)>>,
+    /// The number of the last window.
+    turn: Cell<usize>,
+    /// How often the thread has loaded behind a fence.
+    fenced: Cell<u32>,
+    /// The record of the thread, for the child of a fork.
+    record: Cell<Option<&'static Record>>,
+}
+
+impl Own {
+    const fn none() -> Self {
+        Self {
+            light: Cell::new(None),
+            turn: Cell::new(0),
+            fenced: Cell::new(0),
+            record: Cell::new(None),
+        }
+    }
+
+    /// Another one than last time.
+    #[inline]
+    fn turn(&self) -> Turn {
+        let turn = self.turn.get().wrapping_add(1) & Turn::BITS;
+        self.turn.set(turn);
+        Turn(turn)
+    }
+}
+
+/// Looks at what belongs to this thread. The model checker's threads lose it before they end.
+#[inline]
+fn own<R>(look: impl FnOnce(&Own) -> R) -> Option<R> {
+    OWN.try_with(look).ok()
+}
+
+/// The values of [`Record::trust`]. None but the first is a mode of a slot, so that one comparison of the two is enough.
+///
+/// `UNASKED` → `LIGHT` by the leaseholder. When the barrier has been refused for good: `UNASKED` → `CONFIRMED` and
+/// `LIGHT` → `TOLD` by whoever learns it, `TOLD` → `CONFIRMED` by the leaseholder.
+pub(crate) struct Trust;
+
+impl Trust {
+    /// The leaseholder may load by the light barrier.
+    pub(crate) const LIGHT: u32 = LIGHT;
+    /// It has never done so, nor has one before it.
+    pub(crate) const UNASKED: u32 = 4;
+    /// It may not any longer, but may not have seen that.
+    pub(crate) const TOLD: u32 = 5;
+    /// It does not any longer, and whoever acquires this sees its loads of before.
+    pub(crate) const CONFIRMED: u32 = 6;
 }
 
 /// All records, as far as they are known.
 ///
 /// A sweep calls this after its fence, see [`Record::open`].
+#[inline]
 pub(super) fn records() -> impl Iterator<Item = &'static Record> {
     // ORDERING: Acquire, pairs with the Release in `push`: the record's fields are initialised before we read
     // them.
@@ -65,20 +126,81 @@ fn deref(link: *mut Record) -> Option<&'static Record> {
     unsafe { link.as_ref() }
 }
 
+/// This thread's record, the proof that the barrier works, and the number of a window: for a load by the light barrier.
+#[inline]
+pub(super) fn light() -> Option<(&'static Record, Asymmetric, Turn)> {
+    own(|own| Some((own.light.get()?, own.turn())))
+        .flatten()
+        .map(|((record, pair), turn)| (record, pair, turn))
+}
+
+/// As [`light`], for a thread that has no record so far.
+#[cold]
+#[inline(never)]
+pub(super) fn first_light() -> Option<(&'static Record, Asymmetric, Turn)> {
+    LEASE.try_with(Lease::record).ok()?;
+    light()
+}
+
+/// Every how many loads behind a fence a thread asks whether they have to be.
+const LOOKS: u32 = 64;
+
+/// Whether this load behind a fence should be followed by a look at what may have changed.
+#[inline]
+pub(super) fn is_look_due() -> bool {
+    own(|own| {
+        let fenced = own.fenced.get().wrapping_add(1);
+        own.fenced.set(fenced);
+        fenced % LOOKS == 0
+    })
+    .unwrap_or(false)
+}
+
+/// Whether this thread may load by the light barrier, by now.
+pub(super) fn asks_again() -> bool {
+    let has = || own(|own| own.light.get().is_some()).unwrap_or(false);
+    has() || {
+        let _ = LEASE.try_with(|lease| lease.record().ask());
+        has()
+    }
+}
+
 /// Runs `load` with this thread's record, or with a borrowed one while the thread's locals are being
 /// destroyed.
 #[inline]
 pub(super) fn with<R>(load: impl Fn(&'static Record, Turn) -> R) -> R {
-    match LEASE.try_with(|lease| (lease.record(), lease.turn())) {
-        Ok((record, turn)) => load(record, turn),
+    match LEASE.try_with(Lease::record) {
+        Ok(record) => load(record, turn()),
         Err(_) => with_borrowed(load),
     }
 }
 
 #[cold]
 pub(super) fn with_borrowed<R>(load: impl Fn(&'static Record, Turn) -> R) -> R {
-    let lease = Lease::none();
-    load(lease.record(), lease.turn())
+    let lease = Lease::borrowed();
+    load(lease.record(), turn())
+}
+
+/// The number of this thread's next window.
+#[inline]
+fn turn() -> Turn {
+    own(Own::turn).unwrap_or(Turn(0))
+}
+
+/// Whether every thread that has loaded by the light barrier has since run a fence and will not do so again. Otherwise
+/// tells them, if the system has refused the barrier for good. Called after that.
+#[cold]
+pub(super) fn all_by_fences(for_good: bool) -> bool {
+    if !for_good {
+        return false;
+    }
+    for record in records() {
+        record.tell();
+    }
+    // ORDERING: SeqCst, pairs with the fence in `Record::ask`. Of us and whoever takes a record, one sees the other: we
+    // that it is leased, or that one that it has been told, or that the barrier is no more.
+    fence(Ordering::SeqCst);
+    records().all(Record::is_by_fences)
 }
 
 /// The number of a window among those of its thread, modulo what the address of a slot leaves room for. So a sweep that
@@ -96,17 +218,25 @@ impl Turn {
     }
 }
 
-/// A thread's hold on its record; gives it back when the thread goes.
+/// A hold on a record; gives it back when the thread goes, or the borrower.
 struct Lease {
     record: Cell<Option<&'static Record>>,
-    turn: Cell<usize>,
+    /// Whether it is the thread's own.
+    own: bool,
 }
 
 impl Lease {
     const fn none() -> Self {
         Self {
             record: Cell::new(None),
-            turn: Cell::new(0),
+            own: true,
+        }
+    }
+
+    const fn borrowed() -> Self {
+        Self {
+            record: Cell::new(None),
+            own: false,
         }
     }
 
@@ -118,21 +248,19 @@ impl Lease {
         }
     }
 
-    /// Another one than last time.
-    #[inline]
-    fn turn(&self) -> Turn {
-        let turn = self.turn.get().wrapping_add(1) & Turn::BITS;
-        self.turn.set(turn);
-        Turn(turn)
-    }
-
     #[cold]
     fn begin(&self) -> &'static Record {
         let record = Record::lease();
-        set_own(record);
         if let Some(other) = self.record.replace(Some(record)) {
             // The allocator asked for a value while it made our record.
             other.release();
+        }
+        if self.own {
+            own(|own| {
+                own.light.set(None);
+                own.record.set(Some(record));
+            });
+            record.ask();
         }
         record
     }
@@ -142,20 +270,17 @@ impl Drop for Lease {
     fn drop(&mut self) {
         match self.record.take() {
             Some(record) if !env::is_torn_down() => {
-                set_own(ptr::null());
+                if self.own {
+                    own(|own| {
+                        own.light.set(None);
+                        own.record.set(None);
+                    });
+                }
                 record.release();
             }
             _ => {}
         }
     }
-}
-
-/// Notes which record is this thread's.
-fn set_own(record: *const Record) {
-    #[cfg(not(pool_loom))]
-    OWN.set(record);
-    #[cfg(pool_loom)]
-    let _ = record;
 }
 
 /// Whether the child of a fork will run [`in_the_child`].
@@ -175,13 +300,18 @@ fn watch_forks() {
 }
 
 /// Runs in the child of a fork, on its only thread, before anything else does: ends the windows of the threads that are not
-/// there, and their leases. What their guards owe stays: a replacement counts it, and nobody gives that back.
+/// there, and their leases, and what they were giving up. What their guards owe stays: a replacement counts it, and nobody
+/// gives that back. A ticket of a replacement that is not there needs nothing: it is displaced.
 ///
-/// The forking thread itself is in no window: no user code runs in one.
+/// The forking thread itself is in no window, and is not giving up a debt: no user code runs there.
 #[cfg(not(pool_loom))]
 extern "C" fn in_the_child() {
-    let own = OWN.get();
-    for record in records().filter(|record| !ptr::eq(*record, own)) {
+    let own = own(|own| own.record.get()).flatten();
+    for record in records() {
+        record.debts.iter().for_each(Debt::end_closing);
+        if own.is_some_and(|own| ptr::eq(own, record)) {
+            continue;
+        }
         // ORDERING: Relaxed. There is one thread, and whatever makes more of them orders this before what they do.
         record.loading.store(0, Ordering::Relaxed);
         // ORDERING: Relaxed, for the same reason.
@@ -222,7 +352,8 @@ impl Record {
         watch_forks();
         let record: &'static Self = Box::leak(Box::new(Self {
             loading: AtomicUsize::new(0),
-            debts: array::from_fn(|_| Debt(AtomicUsize::new(Debt::FREE))),
+            trust: Switch::new(env::first_trust()),
+            debts: array::from_fn(|_| Debt::new()),
             leased: AtomicBool::new(true),
             next: AtomicPtr::new(ptr::null_mut()),
         }));
@@ -246,10 +377,95 @@ impl Record {
         }
     }
 
-    /// Announces a load from `slot`. Until the window is dropped, whoever removes a value from the slot
+    /// How much the leaseholder trusts the barrier, to be compared with the mode of a slot.
+    #[inline]
+    pub(super) fn trust(&self) -> u32 {
+        // ORDERING: Relaxed. Who has told us cannot rely on it before we confirm.
+        self.trust.look(|trust| trust.load(Ordering::Relaxed))
+    }
+
+    /// For the leaseholder: loads by the light barrier from now on, if there is one.
+    #[cold]
+    fn ask(&'static self) {
+        if Asymmetric::get().is_none() {
+            return;
+        }
+        // ORDERING: SeqCst, pairs with the fence in `all_by_fences`.
+        fence(Ordering::SeqCst);
+        let Some(pair) = Asymmetric::get() else {
+            return;
+        };
+        // ORDERING: Relaxed. The next replacement's heavy barrier finds us whatever it reads here.
+        self.trust.change(|trust| {
+            trust.compare_exchange(
+                Trust::UNASKED,
+                Trust::LIGHT,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            )
+        });
+        if self.trust() == Trust::LIGHT {
+            own(|own| own.light.set(Some((self, pair))));
+        }
+    }
+
+    /// Tells the leaseholder that the barrier is no more.
+    fn tell(&self) {
+        for (from, to) in [
+            (Trust::UNASKED, Trust::CONFIRMED),
+            (Trust::LIGHT, Trust::TOLD),
+        ] {
+            // ORDERING: Relaxed. The fence in `all_by_fences` follows.
+            self.trust.change(|trust| {
+                trust.compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed)
+            });
+        }
+    }
+
+    /// For the leaseholder, before a load behind a fence: confirms what it has been told.
+    #[inline]
+    fn confirm(&self) {
+        if self.trust() == Trust::TOLD {
+            self.confirm_now();
+        }
+    }
+
+    #[cold]
+    fn confirm_now(&self) {
+        own(|own| own.light.set(None));
+        // ORDERING: Release, pairs with the Acquire in `is_by_fences`: the windows and debts of our loads by the light
+        // barrier are visible to who goes without it.
+        self.trust
+            .change(|trust| trust.store(Trust::CONFIRMED, Ordering::Release));
+    }
+
+    /// Whether no load by the light barrier can be under way here, nor begin.
+    fn is_by_fences(&self) -> bool {
+        // ORDERING: Acquire, pairs with the Release in `confirm_now`.
+        self.trust.look(|trust| trust.load(Ordering::Acquire)) == Trust::CONFIRMED
+            // ORDERING: Acquire, pairs with the Release in `release`: the loads of who had it are visible.
+            || !self.leased.load(Ordering::Acquire)
+    }
+
+    /// Announces a load from `slot` by the light barrier. Until the window is dropped, whoever removes a value from the
+    /// slot waits, if it is still in that mode.
+    #[inline]
+    pub(super) fn open_light(&self, slot: usize, turn: Turn, pair: Asymmetric) -> Window<'_> {
+        // ORDERING: Release, as in `open`.
+        self.loading.store(slot | turn.0, Ordering::Release);
+        // Pairs with the heavy barrier of a replacement, or of a turn. There is a point in our course at which it strikes
+        // us. What comes before is visible to who issued it, and what comes after sees what came before it there.
+        // - If the point is after the load of the value, our announcement is seen.
+        // - If it is before that, we read what replaced the value, or see that the slot is turning.
+        pair.light();
+        Window(self)
+    }
+
+    /// Announces a load from `slot` behind a fence. Until the window is dropped, whoever removes a value from the slot
     /// waits.
     #[inline]
     pub(super) fn open(&self, slot: usize, turn: Turn) -> Window<'_> {
+        self.confirm();
         // ORDERING: Release, pairs with the Acquire in `await_window`: a sweep that reads this announcement,
         // which is for another slot than the sweep's or for a later window than it waits for, sees the debts of our
         // earlier loads.
@@ -266,7 +482,16 @@ impl Record {
     /// A debt that is free, if there is one. For the leaseholder.
     #[inline]
     pub(super) fn free_debt(&self) -> Option<&Debt> {
-        self.debts.iter().find(|debt| debt.is_free())
+        let (first, others) = self.debts.split_first()?;
+        if first.is_free() {
+            return Some(first);
+        }
+        Self::free_among(others)
+    }
+
+    #[inline(never)]
+    fn free_among(debts: &[Debt]) -> Option<&Debt> {
+        debts.iter().find(|debt| debt.is_free())
     }
 
     /// Waits until the window in which the leaseholder may be loading from `slot` has ended. False when it seems that it
@@ -274,6 +499,7 @@ impl Record {
     ///
     /// It waits for a change and not for a moment without a window, which a busy reader hardly has: a window that begins
     /// after the first look begins after the sweep's fence, and does not find the value that was removed.
+    #[inline]
     pub(super) fn await_window(&self, slot: usize) -> bool {
         // ORDERING: Acquire, pairs with the Release in `Window::drop` and `open`: the debt of a load that is done is
         // visible to the sweep that goes on here.
@@ -283,6 +509,7 @@ impl Record {
     }
 
     /// The debts, for a sweep.
+    #[inline]
     pub(super) fn debts(&self) -> &[Debt] {
         &self.debts
     }
@@ -297,50 +524,5 @@ impl Drop for Window<'_> {
         // ORDERING: Release, pairs with the Acquire in `await_window`: the debt that we wrote, or the
         // reference that we counted, comes before the end of the window.
         self.0.loading.store(0, Ordering::Release);
-    }
-}
-
-/// A reference that a guard uses without having counted it: the value's address, or [`Debt::FREE`].
-///
-/// Filled by the leaseholder of its record; struck out by the guard, or by a sweep, which first counts the
-/// reference on the guard's behalf.
-pub(crate) struct Debt(AtomicUsize);
-
-impl Debt {
-    const FREE: usize = 0;
-
-    #[inline]
-    fn is_free(&self) -> bool {
-        // ORDERING: Acquire, pairs with the Release in `strike`: what a sweep did before it struck the last
-        // debt here comes before the one we are about to write, and so is known to the guard that finds ours
-        // in place of its own.
-        self.0.load(Ordering::Acquire) == Self::FREE
-    }
-
-    /// Fills a free debt. For the leaseholder, inside a window.
-    #[inline]
-    pub(super) fn owe(&self, value: usize) {
-        // ORDERING: Release, pairs with the Acquire in `strike` and `owes`: passes on what `is_free`
-        // acquired.
-        self.0.store(value, Ordering::Release);
-    }
-
-    /// Whether somebody owes a reference to `value` here.
-    pub(super) fn owes(&self, value: usize) -> bool {
-        // ORDERING: Acquire, pairs with the Release in `strike`: when a guard has struck its debt, its reads
-        // come before what the sweep does next, which may be to free the value.
-        self.0.load(Ordering::Acquire) == value
-    }
-
-    /// Strikes the debt out. False when somebody else has: for a guard, the debt has been paid; for a sweep,
-    /// the guard is gone.
-    #[inline]
-    pub(super) fn strike(&self, value: usize) -> bool {
-        // ORDERING: Release on success, pairs with the Acquire below and in `owes` and `is_free`. From a
-        // guard: its reads come before the value is freed. From a sweep: the reference that it counted comes
-        // before the guard gives that reference back. Acquire on failure: the other side of both.
-        self.0
-            .compare_exchange(value, Self::FREE, Ordering::Release, Ordering::Acquire)
-            .is_ok()
     }
 }

@@ -1,12 +1,29 @@
 //! What cannot be reached from outside: windows that stay open, debts that are taken over.
 
-use std::ptr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+use std::{mem, ptr};
 
 use super::*;
 use crate::sync::AtomicBool;
+
+/// A slot whose loads are protected by fences.
+fn by_fences(value: Arc<i32>) -> Slot<i32> {
+    let slot = Slot::new(Some(value));
+    slot.mode.give_up();
+    slot
+}
+
+/// A slot whose loads are protected by the barrier, if there is one here.
+fn by_the_barrier(value: Arc<i32>) -> Option<Slot<i32>> {
+    pool_gate::register()?;
+    assert!(record::asks_again());
+    let slot = Slot::new(Some(value));
+    let guard = slot.load().unwrap();
+    assert!(matches!(guard.owing.kind(), Kind::Light(..)));
+    Some(slot)
+}
 
 /// A thread that is in the middle of a load from `slot` until the returned sender says to go on.
 fn stuck_in<T: Sync>(slot: &Slot<T>) -> (thread::JoinHandle<()>, mpsc::Sender<()>) {
@@ -128,16 +145,16 @@ fn guards_beyond_the_debts_count() {
     assert_eq!(Arc::strong_count(&old), 1);
 }
 
-/// A guard whose debt was paid may strike out another guard's debt on the same value: the two then change
+/// A guard of the fenced kind whose debt was paid may strike out another guard's debt on the same value: the two then change
 /// places.
 #[test]
 fn guards_of_one_value_may_exchange_their_debts() {
     let value = Arc::new(1);
-    let slot = Slot::new(Some(Arc::clone(&value)));
+    let slot = by_fences(Arc::clone(&value));
     let paid = slot.load().unwrap();
     slot.swap(Some(Arc::clone(&value)));
     let owing = slot.load().unwrap();
-    assert_eq!(paid.debt.map(ptr::from_ref), owing.debt.map(ptr::from_ref));
+    assert_eq!(paid.owing, owing.owing);
     // Ours, the slot's, and one for `paid`.
     assert_eq!(Arc::strong_count(&value), 3);
     drop(paid);
@@ -146,6 +163,106 @@ fn guards_of_one_value_may_exchange_their_debts() {
     assert_eq!((*owing, Arc::strong_count(&value)), (1, 2));
     drop(owing);
     assert_eq!(Arc::strong_count(&value), 1);
+}
+
+/// The debts of one record are of both kinds at the same time, on one object, and each is settled in its way.
+#[test]
+fn guards_of_both_kinds() {
+    let value = Arc::new(1);
+    let Some(light) = by_the_barrier(Arc::clone(&value)) else {
+        return;
+    };
+    let fenced = by_fences(Arc::clone(&value));
+    let guards = [&light, &fenced, &light, &fenced].map(|slot| slot.load().unwrap());
+    assert_eq!(Arc::strong_count(&value), 3, "ours, and the slots'");
+    drop(light.swap(None));
+    assert_eq!(Arc::strong_count(&value), 2 + guards.len());
+    // All are paid.
+    drop(fenced.swap(None));
+    assert_eq!(Arc::strong_count(&value), 1 + guards.len());
+    let [first, second, third, fourth] = guards;
+    drop((second, third));
+    assert_eq!(Arc::strong_count(&value), 3);
+    thread::spawn(move || drop((first, fourth))).join().unwrap();
+    assert_eq!(Arc::strong_count(&value), 1);
+}
+
+/// A guard of the light kind stays uncounted when its slot has turned to fences meanwhile, and its debt is settled in the
+/// way of its kind.
+#[test]
+fn a_debt_is_settled_by_its_kind() {
+    let value = Arc::new(1);
+    let Some(slot) = by_the_barrier(Arc::clone(&value)) else {
+        return;
+    };
+    let light = slot.load().unwrap();
+    slot.mode.turn_now(false);
+    let fenced = slot.load().unwrap();
+    assert!(matches!(fenced.owing.kind(), Kind::Fenced(_)));
+    slot.mode.turn_now(true);
+    let again = slot.load().unwrap();
+    assert!(matches!(again.owing.kind(), Kind::Light(..)));
+    slot.mode.turn_now(false);
+    assert_eq!(Arc::strong_count(&value), 2);
+    drop(slot);
+    assert_eq!(Arc::strong_count(&value), 4);
+    drop((light, fenced, again));
+    assert_eq!(Arc::strong_count(&value), 1);
+}
+
+/// A replacement that was stopped, or lost in a fork, has left its ticket: the guard displaces it, and so does another
+/// replacement.
+#[test]
+fn a_ticket_that_nobody_comes_back_for() {
+    let value = Arc::new(1);
+    let Some(slot) = by_the_barrier(Arc::clone(&value)) else {
+        return;
+    };
+    let owner = 0_u8;
+    let ticket = (&raw const owner).addr();
+    let leave = |guard: &Guard<i32>| match guard.owing.kind() {
+        Kind::Light(debt, _) => assert!(debt.announce(ticket) && debt.has(ticket)),
+        _ => unreachable!(),
+    };
+    let guard = slot.load().unwrap();
+    leave(&guard);
+    drop(guard);
+    assert_eq!(Arc::strong_count(&value), 2);
+    let guard = slot.load().unwrap();
+    leave(&guard);
+    drop(slot.swap(None));
+    assert_eq!(Arc::strong_count(&value), 2, "ours, and the guard's");
+    drop(guard);
+    assert_eq!(Arc::strong_count(&value), 1);
+}
+
+/// A value that is stored to often goes without the heavy barrier, and comes back to it when the stores end, by its readers
+/// alone.
+#[test]
+#[cfg(not(miri))]
+fn a_slot_turns_with_its_stores() {
+    const LOADS: usize = 1_000;
+    let Some(slot) = by_the_barrier(Arc::new(0)) else {
+        return;
+    };
+    let is_light = || slot.mode.is(mode::LIGHT);
+    assert!(is_light());
+    let value = Arc::new(1);
+    let turned = (0..1_000_000).any(|_| {
+        slot.swap(Some(Arc::clone(&value)));
+        !is_light()
+    });
+    assert!(turned, "stored without a pause");
+    thread::sleep(Duration::from_millis(20));
+    (0..LOADS).for_each(|_| drop(slot.load()));
+    assert!(is_light(), "not stored to for long");
+    // A store now and then changes nothing.
+    for _ in 0..50 {
+        thread::sleep(Duration::from_millis(1));
+        slot.swap(Some(Arc::clone(&value)));
+        assert!(is_light());
+    }
+    assert_eq!(Arc::strong_count(&value), 2);
 }
 
 #[test]
@@ -196,6 +313,33 @@ fn a_borrowed_record_is_nobody_elses() {
             });
         });
     });
+}
+
+/// A debt that a lost thread was giving up is free in the child.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn a_fork_frees_what_was_being_given_up() {
+    let value = Arc::new(1);
+    let Some(slot) = by_the_barrier(Arc::clone(&value)) else {
+        return;
+    };
+    let guard = slot.load().unwrap();
+    let Kind::Light(debt, _) = guard.owing.kind() else {
+        unreachable!()
+    };
+    debt.begin_closing();
+    // SAFETY: the child runs no code but ours, allocates, which the C library allows, and ends by `_exit`.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: ends the process without running anything of ours.
+        unsafe { libc::_exit(i32::from(!debt.is_free())) };
+    }
+    let mut status = -1;
+    // SAFETY: a child of ours, and a place for its status.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0, "the debt stayed");
+    drop(guard);
+    assert_eq!(Arc::strong_count(&value), 2);
 }
 
 /// A window that was lost in a fork ends in the child, by the fork itself: a replacement there waits for nobody and leaks
