@@ -107,8 +107,8 @@
 //!   reference back in the second case alone.
 //! - **R5** What `owed` names is alive; so of two equal addresses, one in a debt and one held by a sweep, both are the
 //!   same object.
-//! - **R6** Giving up leaks. When a sweep's patience with a window ends, or the system refuses the heavy barrier, it leaves one reference to
-//!   the old value for ever.
+//! - **R6** Giving up leaks. When a sweep's patience with a window ends, when the system refuses the heavy barrier, or
+//!   when a sweep has looked 32 times and still finds debts, it leaves one reference to the old value for ever.
 //! - **R7** No user code runs in a window, in a sweep, or while a debt is given up: no destructor, comparison or closure, nor anything that
 //!   could panic.
 //! - **R8** Who replaces a value without a heavy barrier finds each load by the light one, that may have read the old
@@ -161,8 +161,8 @@
 //! *R5.* A debt is filled in a window, with the value that the window read, which is alive until the window
 //! ends (R3). Whoever takes it out of the slot passes the record after that and counts it, unless the guard
 //! has given the debt up. So the object is alive as long as the debt stands. An address is that of one live
-//! object at most: the two words before it are the counters of its own allocation, also if the value has no
-//! size. For the same reason *p* + 1 is not the address of another one.
+//! object at most: the sixteen bytes before it, counters or padding, belong to its own allocation, also if the value has
+//! no size. For the same reason *p* + 1 is not the address of another one.
 //!
 //! *R7.* A window consists of stores to the record, a fence, loads, and perhaps an increment. A sweep clones
 //! an `Arc`, of which it holds another, so that dropping the clone is never the last. A guard's debt is free again before the guard gives its
@@ -197,6 +197,9 @@
 //! thread does not run: preempted (the wait yields, then sleeps, so that a thread of lower priority gets its
 //! turn), or stopped. After a thousand sleeps of a millisecond the wait is given up (R6). Two sweeps of one object that find each other's tickets
 //! wait for some microseconds and then displace them, so that a stopped one stops nobody.
+//! The sweep of an object that other slots hold as well meets debts of loads from there. It cannot tell them from debts
+//! whose ticket was displaced, so it settles them, too, and looks again. After 32 looks it gives up (R6): what it leaks
+//! then is one count of an object that is stored elsewhere.
 //!
 //! *After a fork* the child has lost all threads but one. A function that `pthread_atfork` runs there first ends their windows
 //! and their leases, and frees the debts that they were giving up. It takes no lock and allocates nothing. It need not look at its own thread's window: no user code runs in a
@@ -204,6 +207,11 @@
 //! it back: the child leaks the versions that lost threads held, and none that it stores itself. Patience could not do that: a
 //! stopped thread that comes back would use what had been freed. A lost sweep's ticket is displaced. Where a child is made by the bare system call, nothing runs
 //! there, and a lost thread is waited for as a stopped one is.
+//!
+//! Child handlers run in the order of their registration, and ours is registered by the first load that needs a record. A
+//! handler that was registered before, and that starts a thread in the child which uses values at once, is outside of what
+//! is promised here: that thread would run beside ours. So is a `fork` in a signal handler that came in the middle of a
+//! load.
 //!
 //! # The reader's cache
 //!

@@ -80,7 +80,9 @@ impl Mode {
 
     /// Decides, unless somebody has. Costs no barrier: nobody has gone without one side so far.
     fn decide(&self, state: u32) -> bool {
-        // ORDERING: Relaxed. No load by the light barrier and no replacement without the heavy one has come before.
+        // ORDERING: Relaxed. No load by the light barrier and no replacement without the heavy one has come before. Who
+        // reads `LIGHT` here has to find the barrier there, too: who decides so has asked for it in `Record::ask`, and
+        // the fence in there comes between the two.
         let decided = self.word.change(|word| {
             word.compare_exchange(UNDECIDED, state, Ordering::Relaxed, Ordering::Relaxed)
         });
@@ -107,7 +109,7 @@ impl Mode {
         // ORDERING: Relaxed. A hint; `turn` looks again.
         let seen = self.word.look(|word| word.load(Ordering::Relaxed));
         let is_fenced = seen & STATE == FENCES;
-        if is_fenced && pace & COUNT != 0 {
+        if is_fenced && (pace & COUNT != 0 || Asymmetric::get().is_none()) {
             return;
         }
         // It has carried into the time, at the last of them.
@@ -166,7 +168,13 @@ impl Mode {
     }
 
     /// Turns the slot to `state`, from what was seen, or ends the turn of somebody else.
+    ///
+    /// A slot behind fences stays so unless the barrier is there: while it turns, a replacement takes a missing barrier
+    /// for one that was refused.
     fn turn(&self, seen: u32, state: u32) {
+        if seen & STATE == FENCES && Asymmetric::get().is_none() {
+            return;
+        }
         let turning = if seen & STATE == TURNING {
             seen
         } else {
@@ -209,8 +217,8 @@ impl Mode {
 
 /// The heavy barrier. What the system says decides, never what was known of it.
 pub(super) fn heavy() -> Sweep {
-    // Without the pair it is refused already: no slot is `LIGHT` before there is one, and who sees that it is sees so
-    // much of the barrier.
+    // Without the pair it is refused already: no slot is `LIGHT` or turning before there is one, and who sees that it is
+    // sees so much of the barrier.
     match Asymmetric::get().map(Asymmetric::heavy) {
         Some(Ok(())) => Sweep::Ordered,
         Some(Err(refused)) => Sweep::Refused {

@@ -390,7 +390,8 @@ impl Record {
         if Asymmetric::get().is_none() {
             return;
         }
-        // ORDERING: SeqCst, pairs with the fence in `all_by_fences`.
+        // ORDERING: SeqCst, pairs with the fence in `all_by_fences`. It also stands between the first look for the barrier
+        // and what this thread then makes of a slot: who reads that the slot is `LIGHT` finds the barrier there.
         fence(Ordering::SeqCst);
         let Some(pair) = Asymmetric::get() else {
             return;

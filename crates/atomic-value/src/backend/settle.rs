@@ -7,6 +7,11 @@ use super::mode::{self, Sweep};
 use super::record::{self, Record};
 use crate::env::Arc;
 
+/// How often a settlement looks again. Each look meets the debts of loads from *other* slots, which hold the same object
+/// and owe us nothing, but cannot be told from those whose ticket was displaced. There is no end of them where many
+/// threads load it all the time.
+const LOOKS: usize = 32;
+
 /// Counts the references that guards of `value` owe, after waiting for the loads from `slot` that may be
 /// making more of them. Afterwards `value` may be dropped.
 pub(super) fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
@@ -25,9 +30,11 @@ pub(super) fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
             }
         }
     }
+    let mut looks = 0;
     while announced {
+        looks += 1;
         // Guards that are being dropped have either given up their debts for us to see, or will find our tickets.
-        if mode::heavy() != Sweep::Ordered {
+        if looks > LOOKS || mode::heavy() != Sweep::Ordered {
             settlement.withdraw(ticket.number());
             // Whoever still owes keeps the value by this (R6).
             leak(value);
