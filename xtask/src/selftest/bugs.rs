@@ -393,11 +393,10 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "a record used without a lease",
         krate: "atomic-value",
         file: "src/backend/record.rs",
-        good: "    let lease = Lease::none();
-    load(lease.record(), lease.turn())
+        good: "    let lease = Lease::borrowed();
+    load(lease.record(), turn())
 ",
-        bad: "    let lease = Lease::none();
-    load(records().next().unwrap_or_else(Record::push), lease.turn())
+        bad: "    load(records().next().unwrap_or_else(Record::push), turn())
 ",
         checks: &[
             plain("lib", "backend::tests::a_borrowed_record_is_nobody_elses").says("assertion"),

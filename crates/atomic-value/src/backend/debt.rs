@@ -195,7 +195,7 @@ impl Debt {
     }
 
     /// What a thread has done that stops in the middle of giving a debt up.
-    #[cfg(all(test, target_os = "linux", not(miri)))]
+    #[cfg(all(test, target_os = "linux", not(any(miri, pool_loom))))]
     pub(super) fn begin_closing(&self) {
         self.owed.store(Self::CLOSING, Ordering::Relaxed);
     }

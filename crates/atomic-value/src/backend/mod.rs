@@ -11,7 +11,7 @@ pub(crate) mod mode;
 mod owing;
 mod record;
 mod settle;
-#[cfg(test)]
+#[cfg(all(test, not(pool_loom)))]
 mod tests;
 
 use std::borrow::Borrow;
