@@ -999,6 +999,32 @@ fn light_load_against_store() {
     );
 }
 
+/// Two loads behind the light barrier with nothing between them, so that a sweep may read the announcement of either: the
+/// debt of the first is seen with that of the second.
+#[test]
+fn two_light_loads_against_a_store() {
+    explore_on(
+        Barrier::Light,
+        "two_light_loads_against_a_store",
+        Bounded,
+        1,
+        [(1, 1), (1, 2), (2, 2)],
+        || {
+            let value = value(1);
+            let elsewhere = AtomicValue::new(Tracked::new(9));
+            let store = spawn(&value, |value| value.store(Tracked::new(2)));
+            let first = value.load().unwrap();
+            let other = elsewhere.load().unwrap();
+            let second = value.load().unwrap();
+            assert_eq!(other.number(), 9);
+            let numbers = (first.number(), second.number());
+            drop((first, other, second));
+            store.join().unwrap();
+            numbers
+        },
+    );
+}
+
 /// A guard of the light kind is dropped while its value is replaced: the reference is given back if it was counted, and
 /// not otherwise.
 #[test]
