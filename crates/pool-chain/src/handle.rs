@@ -244,10 +244,9 @@ impl<T> Producer<T> {
 }
 
 impl<T, L: Limit> Producer<T, L> {
-    /// How many slots the rings have together: those that the producer knows of. It hears of rings that consumers
-    /// unlink when it looks for room, and in this call.
+    /// How many slots the rings have together, without those that consumers have unlinked.
     ///
-    /// Wait-free; pins no epoch.
+    /// Wait-free: one step for each ring. Pins no epoch.
     #[must_use]
     pub fn capacity(&self) -> usize {
         // SAFETY: there is one producer handle, it is not `Sync`, and no call of it is under way.
