@@ -363,7 +363,7 @@ fn shard_put_against_rotate() {
 #[test]
 fn put_adds_a_shard_against_clear() {
     let outcomes = [(1, 1, 0), (1, 1, 1), (1, 2, 1), (2, 2, 1)];
-    explore(32_000, &outcomes, || {
+    explore(29_000, &outcomes, || {
         let (pool, ledger) = pool(0, 2);
         pool.put(ledger.item());
         let item = ledger.item();
@@ -415,7 +415,7 @@ fn a_dead_threads_cache_is_inherited() {
 /// the item stays, a take finds it.
 #[test]
 fn put_against_clear() {
-    explore(4900, &[0, 1], || {
+    explore(4800, &[0, 1], || {
         let (pool, ledger) = pool(0, 1);
         pool.put(ledger.item());
         let item = ledger.item();

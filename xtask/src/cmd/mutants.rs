@@ -87,7 +87,10 @@ const GROUPS: &[Group] = &[
             "error.rs",
             "batch.rs",
             "detached.rs",
+            "growth.rs",
             "handle.rs",
+            "links.rs",
+            "owner.rs",
             "raw.rs",
             "reclaim.rs",
         ],
@@ -209,25 +212,33 @@ const EXCERPTS: &[Excerpt] = &[
     ),
     excerpt(
         "pool-chain",
+        "growth.rs",
+        // How big the next ring is.
+        &["fit", "next_capacity", "pushes_per_judgement"],
+    ),
+    excerpt(
+        "pool-chain",
+        "owner.rs",
+        // The producer's books.
+        &["Owner::pushed", "Owner::judged", "Owner::followed"],
+    ),
+    excerpt(
+        "pool-chain",
+        "links.rs",
+        // What is counted. Not the links and who follows them.
+        &["Links::collect", "Links::walk", "Watched::next"],
+    ),
+    excerpt(
+        "pool-chain",
         "raw.rs",
-        // How big the next ring is, the producer's books, and what is counted. Not the links and who follows them.
         &[
-            "Owner::pushed",
-            "Owner::judged",
-            "Owner::followed",
             "Chain::pop_tail_batch",
             "Chain::collect",
-            "Chain::walk",
             "Chain::len",
             "Chain::is_empty",
-            "Chain::look",
             "Chain::rings",
             "Chain::capacity",
             "Chain::fmt",
-            "Watched::next",
-            "fit",
-            "next_capacity",
-            "pushes_per_judgement",
         ],
     ),
     excerpt(

@@ -328,7 +328,10 @@ mod tests {
     fn programs_are_chosen_by_what_they_say() {
         let workspace = Workspace::find().unwrap();
         let krate = workspace.krate("atomic-value").unwrap();
-        assert_eq!(programs(krate, &["#[ignore"]), "--test threads");
+        assert_eq!(
+            programs(krate, &["#[ignore"]),
+            "--test store_buffers --test threads"
+        );
         assert_eq!(programs(krate, &["nobody says this"]), "");
     }
 }
