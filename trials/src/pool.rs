@@ -64,7 +64,6 @@ fn build(
     };
     let mut builder = Pool::builder(create)
         .thread_cache([0, 1, 2, 3, 8, 64][bytes.below(6)])
-        .max_shards([1, 2, 64][bytes.below(3)])
         .clock(clock.clone())
         .rotate_manually();
     let wants = bytes.next().unwrap_or(0);

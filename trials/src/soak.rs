@@ -398,7 +398,6 @@ fn pool(counts: &Arc<Counts>, round: u64) -> Round {
     let maker = counts.clone();
     let mut builder = Pool::builder(move || maker.item(7))
         .thread_cache([0, 1, 8, 64][round as usize % 4])
-        .max_shards([1, 2, 64][round as usize % 3])
         .rotate_every(Duration::from_secs(1))
         .clock(clock.clone())
         .recycle(|item: &mut Item| {

@@ -26,9 +26,7 @@ type Buffer = Vec<u8>;
 
 /// A pool that thinks it is on a machine with a core for each thread.
 fn pool(cores: usize, thread_cache: bool) -> Pool<Buffer> {
-    let builder = Pool::builder((|| Vec::with_capacity(64)) as fn() -> Buffer)
-        .max_shards(cores.min(usize::BITS as usize))
-        .rotate_manually();
+    let builder = Pool::builder((|| Vec::with_capacity(64)) as fn() -> Buffer).rotate_manually();
     if thread_cache {
         builder.build()
     } else {

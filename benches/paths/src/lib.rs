@@ -91,7 +91,7 @@ fn pools() -> Vec<Path> {
     let nested = calm(true);
     let burst = calm(true);
     let empty = calm(true);
-    let shards = calm(false);
+    let chains = calm(false);
     vec![
         Path::new("pool: take and put", |n| {
             for _ in 0..n {
@@ -128,9 +128,9 @@ fn pools() -> Vec<Path> {
         }),
         Path::new("pool: take and put, no thread cache", move |n| {
             for _ in 0..n {
-                let mut item = shards.take();
+                let mut item = chains.take();
                 black_box(&mut item);
-                shards.put(item);
+                chains.put(item);
             }
         }),
     ]
@@ -245,7 +245,7 @@ pub fn check() {
     }
     let stats = pool.stats();
     assert!(
-        stats.cache_hits > stats.shard_hits,
+        stats.cache_hits > stats.chain_hits,
         "pools have thread caches here: {stats:?}"
     );
 }

@@ -90,7 +90,7 @@ own_pool!(
 );
 
 own_pool!(
-    /// By value, without the thread cache: every operation claims a shard.
+    /// By value, without the thread cache: every operation goes to the thread's chain.
     NoCache,
     "pool, no thread cache",
     Pool::builder(T::make as fn() -> T).thread_cache(0).build()

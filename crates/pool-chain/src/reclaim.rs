@@ -567,6 +567,8 @@ pub(crate) mod model {
     /// Begins an execution, before its threads are spawned: makes what the facade makes at its first use,
     /// which would otherwise be an edge between two of them.
     pub fn begin() {
+        // An execution that was broken off leaves its own behind.
+        drop(STATE.take());
         drop(Domain::new().pin());
     }
 

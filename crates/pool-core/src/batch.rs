@@ -1,7 +1,7 @@
-//! A handful of items on the stack, on their way between a thread cache and a shard.
+//! A handful of items on the stack, on their way between a thread cache and a chain.
 //!
-//! Items move in batches so that one claim serves many operations, and through here so that neither a
-//! pin nor a claim is ever held while the allocator or anybody else's code runs.
+//! Items move in batches so that one store or exchange serves many operations, and through here so that no
+//! gate is ever held while the allocator or anybody else's code runs.
 
 use core::mem::{MaybeUninit, align_of, size_of};
 use core::ptr;

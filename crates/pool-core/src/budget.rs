@@ -7,12 +7,11 @@
 
 use std::collections::VecDeque;
 
-use crate::cache::LocalCache;
 use crate::deferred::Deferred;
 use crate::discard::DiscardReason;
+use crate::part::{Parity, Part};
 use crate::policy::WeightHook;
 use crate::pool::Pool;
-use crate::shard::Parity;
 use crate::stats::Event;
 use crate::sync::{AtomicUsize, Ordering, const_unless_loom};
 
@@ -44,8 +43,8 @@ impl<T> Limits<T> {
     }
 }
 
-/// What a pool holds. At least what lies in it, at any moment: an item is entered before it comes in and struck off after
-/// it is out (B1).
+/// What a pool holds. At least what lies in it, at any moment: an item is entered before it comes in and struck off
+/// after it is out (B1).
 pub(crate) struct Held {
     items: AtomicUsize,
     weight: AtomicUsize,
@@ -120,9 +119,9 @@ impl<T, F> Pool<T, F> {
     }
 
     fn take_unaccounted(&self) -> Option<T> {
-        let entry = self.cache().or_else(|| self.entry());
-        let look = match entry {
-            Some(entry) => entry.look_if_due(|| self.read_clock()),
+        let own = self.part().or_else(|| self.own_part());
+        let look = match own {
+            Some(own) => own.cache.look_if_due(|| self.read_clock()),
             None => Some((1, self.read_clock())),
         };
         let looked = look.is_some();
@@ -134,7 +133,7 @@ impl<T, F> Pool<T, F> {
                 return outcome;
             }
         }
-        let cache = self.cache_of(entry);
+        let cache = self.cache_of(own);
         if let Some((cache, item)) = cache.and_then(|cache| Some((cache, cache.take_parked()?))) {
             cache.counters.event(Event::CacheHit).bump();
             if looked {
@@ -142,16 +141,16 @@ impl<T, F> Pool<T, F> {
             }
             return Some(item);
         }
-        self.take_uncached(cache)
+        self.take_uncached(own, cache)
     }
 
     /// Puts an item that the hooks have let pass into a pool that keeps accounts or is in chaos.
     pub(crate) fn put_watched(&self, item: T) {
         // First, because what follows must not be left half-done by a destructor that panics in a turn.
-        let has_room = |cache: &LocalCache<T>| cache.len(self.policy.depth) < cache.capacity();
-        let cache = self.cache();
-        if !cache.is_some_and(has_room) {
-            self.turn_if_due_at_put(cache);
+        let has_room = |part: &Part<T>| part.cache.len(self.policy.depth) < part.cache.capacity();
+        let own = self.part();
+        if !own.is_some_and(has_room) {
+            self.turn_if_due_at_put(own.map(|own| &own.cache));
         }
         if let Some(chaos) = &self.policy.chaos {
             if chaos.drops() {
@@ -185,9 +184,8 @@ impl<T, F> Pool<T, F> {
             }
             let victim = Parity::victim(self.generation());
             let coldest = self
-                .shards
-                .iter()
-                .find_map(|(_, shard)| shard.chain(victim).pop_tail());
+                .parts
+                .find(victim, 0, |part| part.chain(victim).pop_tail());
             match coldest {
                 Some(coldest) => self.discard(coldest, DiscardReason::Aged),
                 None => return false,
@@ -209,15 +207,12 @@ impl<T, F> Pool<T, F> {
         strike.1 = self.policy.limits.weigh(item);
     }
 
-    /// How many items there are in all caches and shards.
+    /// How many items there are in all caches and chains.
     pub(crate) fn idle(&self) -> usize {
-        let in_caches: usize = self
-            .caches
+        self.parts
             .iter()
-            .map(|cache| cache.len(self.policy.depth))
-            .sum();
-        let in_shards: usize = self.shards.iter().map(|(_, shard)| shard.len()).sum();
-        in_caches + in_shards
+            .map(|part| part.cache.len(self.policy.depth) + part.len())
+            .sum()
     }
 
     /// Drops items that are too old, oldest first, but for as many of the youngest as the floor wants: those go back.
@@ -254,10 +249,10 @@ impl<T, F> Pool<T, F> {
 }
 
 impl<T, F: Fn() -> T> Pool<T, F> {
-    /// Makes items until the pool holds `count`, or as many as its limits allow. They go to the shards, where every
-    /// thread finds them, and age like others: [`Builder::min_idle`](crate::Builder::min_idle) keeps them.
+    /// Makes items until the pool holds `count`, or as many as its limits allow. They go to the caller's chain, where
+    /// every thread finds them, and age like others: [`Builder::min_idle`](crate::Builder::min_idle) keeps them.
     ///
-    /// Takes time in proportion to threads, shards and the items made. The constructor runs with nothing held.
+    /// Takes time in proportion to threads and the items made. The constructor runs with nothing held.
     ///
     /// # Panics
     ///

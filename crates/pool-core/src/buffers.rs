@@ -30,7 +30,7 @@ const CLASSES: usize = 25;
 /// How many bytes of each class a thread may keep for itself.
 const CACHED_BYTES: usize = 64 * 1024;
 
-/// Up to this size a thread may keep one buffer, however big; bigger ones go to the shards at once.
+/// Up to this size a thread may keep one buffer, however big; bigger ones go to its chain at once.
 const CACHED_SIZE: usize = 1024 * 1024;
 
 /// The most buffers of a class that a thread keeps.

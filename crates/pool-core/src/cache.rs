@@ -1,7 +1,7 @@
 //! The thread cache: a few items of one thread in plain memory, behind a gate that others can shut.
 //!
-//! The gate is `pool-gate`'s: the thread is its owner, and rotations and clearings are visitors. Between going in and out
-//! stand only moves of items: no call, no allocation, no code of the user's. That is what lets a visitor wait for a
+//! The gate is `pool-gate`'s: the thread is its owner, and rotations and clearings are visitors. Between going in and
+//! out stand only moves of items: no call, no allocation, no code of the user's. That is what lets a visitor wait for a
 //! bounded time and otherwise leave the cache alone.
 //!
 //! The items are a stack. `floor` parts it: what lies below was here at the last rotation and has not been
@@ -69,8 +69,8 @@ impl Takes {
 #[repr(C, align(128))]
 pub(crate) struct LocalCache<T> {
     gate: Gate<Bounds<T>>,
-    /// The takes that the owner may make before it looks at the clock, and how many it has made ([`Takes`]). Written by the
-    /// owner, read for statistics.
+    /// The takes that the owner may make before it looks at the clock, and how many it has made ([`Takes`]). Written by
+    /// the owner, read for statistics.
     takes: AtomicUsize,
     /// The place above the newest item. Written by whoever holds the cache, read for statistics.
     top: AtomicPtr<T>,
@@ -282,7 +282,8 @@ impl<T> LocalCache<T> {
         self.takes().left() == 0 && !self.is_empty()
     }
 
-    /// Whether a take came to the slow path to look at the clock and for nothing else: there is an item that is not parked.
+    /// Whether a take came to the slow path to look at the clock and for nothing else: there is an item that is not
+    /// parked.
     #[inline]
     pub(crate) fn only_looks(&self) -> bool {
         if self.takes().left() != 0 {
@@ -346,6 +347,47 @@ impl<T> LocalCache<T> {
     /// The operation that was counted last was a take, and served from here.
     pub(crate) fn operation_was_served(&self) {
         self.pace.operation_was_served();
+    }
+
+    /// For a take without a cache, as `look`; None for one that need not look at the clock. `counts` says that
+    /// operations have to be counted, one by one.
+    #[inline]
+    pub(crate) fn look_at_take(
+        &self,
+        counts: bool,
+        read: impl FnOnce() -> Option<Reading>,
+    ) -> Option<(usize, Option<Reading>)> {
+        if self.pace.is_spared() && !counts {
+            self.pace.took();
+            return None;
+        }
+        let reading = read();
+        self.pace.took();
+        self.pace.spare(self.pace.look(reading) - 1);
+        Some((self.settle(0), reading))
+    }
+
+    /// The same for a put without a cache.
+    #[inline]
+    pub(crate) fn look_at_put(
+        &self,
+        counts: bool,
+        read: impl FnOnce() -> Option<Reading>,
+    ) -> Option<(usize, Option<Reading>)> {
+        if self.pace.is_put_spared() && !counts {
+            return None;
+        }
+        Some((self.settle(0), read()))
+    }
+
+    /// A take without a cache that found nothing: the next one looks at the clock.
+    pub(crate) fn missed(&self) {
+        self.pace.pass(None);
+    }
+
+    /// Another thread is the owner now: its next operation looks at the clock.
+    pub(crate) fn start_over(&self) {
+        self.pace.start_over();
     }
 
     /// For a pool all of whose takes are slow: as `look`, but None for a take that need not look at the clock.
@@ -492,6 +534,14 @@ impl<T> LocalCache<T> {
         });
         drop(unused);
         done.is_some()
+    }
+
+    /// Takes everything out with its memory, oldest first; says how many were parked. None when revoked. For the owner.
+    pub(crate) fn take_all(&self) -> Option<(Loot<T>, usize)> {
+        self.inside(|stack, len| {
+            let parked = stack.floor;
+            (stack.take_out(len), parked)
+        })
     }
 
     /// Moves up to `count` of the oldest items into a batch; says how many of them were parked. For the
@@ -650,13 +700,14 @@ impl<T> LocalCache<T> {
         unordered.restore(&self.gate);
     }
 
-    /// Gives the cache up: heavy barriers are refused for good, so nobody but its owner ever comes in again, and not the
-    /// owner by the fast path.
+    /// Gives the cache up: heavy barriers are refused for good, so nobody but its owner ever comes in again, and not
+    /// the owner by the fast path.
     pub(crate) fn give_up(&self) {
         self.gate.refuse();
     }
 
-    /// Takes everything out of a cache that was given up, with its memory; None if it was not, or has none. For the owner.
+    /// Takes everything out of a cache that was given up, with its memory; None if it was not, or has none. For the
+    /// owner.
     pub(crate) fn strip(&self) -> Option<Loot<T>> {
         // ORDERING: Relaxed. As in `len`; what the owner reads is its own.
         let has_none = self.base.load(Ordering::Relaxed) == ptr::dangling_mut();
@@ -722,6 +773,11 @@ impl<T> Iterator for Loot<T> {
         self.next += 1;
         // SAFETY: places in `next..len` hold items, and this one has just left that range.
         Some(unsafe { place.read() })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.len - self.next;
+        (left, Some(left))
     }
 }
 

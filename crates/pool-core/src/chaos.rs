@@ -5,14 +5,13 @@
 //!
 //! * drops items that come back, and finds none where there are some;
 //! * gives out any item instead of the newest;
-//! * goes past the caller's own cache and shard, as if they were empty;
+//! * goes past the caller's own cache and chain, as if they were empty;
 //! * turns its generation in the middle of things.
 //!
 //! The idea is Go's race detector's, under which a `sync.Pool` drops one item in four.
 
-use crate::cache::LocalCache;
+use crate::part::Parity;
 use crate::pool::Pool;
-use crate::shard::Parity;
 use crate::stats::Event;
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -74,8 +73,8 @@ impl<T, F> Pool<T, F> {
                 Some(Some(item))
             }
             3..=5 => {
-                let cache = self.cache_of(self.entry())?;
-                let item = LocalCache::take_any(cache, chaos.draw() as usize)?;
+                let cache = self.cache_of(self.own_part())?;
+                let item = cache.take_any(chaos.draw() as usize)?;
                 self.count(Event::CacheHit);
                 Some(Some(item))
             }
@@ -83,15 +82,14 @@ impl<T, F> Pool<T, F> {
         }
     }
 
-    /// Takes the oldest item of the first shard that has one.
+    /// Takes the oldest item of the first part that has one.
     fn take_coldest(&self) -> Option<T> {
         let generation = self.generation();
         [Parity::victim(generation), Parity::primary(generation)]
             .into_iter()
             .find_map(|parity| {
-                self.shards
-                    .iter()
-                    .find_map(|(_, shard)| shard.chain(parity).pop_tail())
+                self.parts
+                    .find(parity, 0, |part| part.chain(parity).pop_tail())
             })
     }
 }

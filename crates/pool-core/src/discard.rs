@@ -6,8 +6,8 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DiscardReason {
-    /// It lay unused since an earlier rotation: for two rotations, or for one if it was let go early, by decay or to make
-    /// room for an item within the pool's limits.
+    /// It lay unused since an earlier rotation: for two rotations, or for one if it was let go early, by decay or to
+    /// make room for an item within the pool's limits.
     Aged,
     /// [`Pool::clear`](crate::Pool::clear) took everything.
     Cleared,
@@ -15,9 +15,7 @@ pub enum DiscardReason {
     Refused,
     /// It came back while its thread was unwinding, and the pool was told not to keep such items.
     Unwinding,
-    /// Every shard was claimed by somebody else, and waiting is not what a pool is for.
-    Contended,
-    /// There was no memory to keep it in.
+    /// There was no memory to keep it in, or more than 65,536 threads were at it at once.
     OutOfMemory,
     /// The pool itself was dropped.
     PoolDropped,
@@ -33,12 +31,11 @@ pub enum DiscardReason {
 
 impl DiscardReason {
     /// All reasons.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::Aged,
         Self::Cleared,
         Self::Refused,
         Self::Unwinding,
-        Self::Contended,
         Self::OutOfMemory,
         Self::PoolDropped,
         Self::OverBudget,
@@ -50,11 +47,7 @@ impl DiscardReason {
     /// Whether such an item was in the pool before, and not turned away when it came.
     pub(crate) fn was_in(self) -> bool {
         match self {
-            Self::Aged
-            | Self::Cleared
-            | Self::Contended
-            | Self::OutOfMemory
-            | Self::PoolDropped => true,
+            Self::Aged | Self::Cleared | Self::OutOfMemory | Self::PoolDropped => true,
             Self::Refused
             | Self::Unwinding
             | Self::OverBudget
@@ -72,7 +65,6 @@ impl fmt::Display for DiscardReason {
             Self::Cleared => "the pool was cleared",
             Self::Refused => "refused by the recycle hook",
             Self::Unwinding => "returned while unwinding",
-            Self::Contended => "all shards were claimed",
             Self::OutOfMemory => "no memory to keep it in",
             Self::PoolDropped => "the pool was dropped",
             Self::OverBudget => "the pool's budget was spent",

@@ -1,5 +1,5 @@
-//! What the standard library offers and the model checker replaces: thread-locals, yields, the number
-//! of CPUs, `Arc` where a model has to see its counts. The atomics' half of this is `sync.rs`.
+//! What the standard library offers and the model checker replaces: thread-locals, yields, `Arc`
+//! where a model has to see its counts. The atomics' half of this is `sync.rs`.
 
 /// For models to hold pools with.
 #[cfg(pool_loom)]
@@ -11,87 +11,6 @@ mod imp {
     pub(crate) use std::sync::{Arc, Weak};
     pub(crate) use std::thread::yield_now;
     pub(crate) use std::thread_local;
-
-    #[cfg(not(all(target_os = "linux", not(miri))))]
-    use crate::sync::AtomicPtr;
-    use crate::sync::{AtomicUsize, Ordering};
-
-    /// How many shards can be of use: one for each CPU that the process may run on. Asked of the system once, or a few
-    /// times at first; nobody waits for anybody else's answer.
-    pub(crate) fn parallelism() -> usize {
-        static CPUS: AtomicUsize = AtomicUsize::new(0);
-        // ORDERING: Relaxed. A number, which all find the same.
-        match CPUS.load(Ordering::Relaxed) {
-            0 => {
-                let count = count_cpus().max(1);
-                // ORDERING: Relaxed, as above.
-                CPUS.store(count, Ordering::Relaxed);
-                count
-            }
-            count => count,
-        }
-    }
-
-    /// Those that the process's first thread may run on: others may be pinned. Allocates nothing, because an allocator may
-    /// be what asks.
-    #[cfg(all(target_os = "linux", not(miri)))]
-    fn count_cpus() -> usize {
-        // Room for 8192 CPUs, of which Linux can have no more.
-        let mut cpus = [0_u64; 128];
-        // SAFETY: has no requirements.
-        let process = unsafe { libc::getpid() };
-        // SAFETY: there is room for so many bytes.
-        let found = unsafe {
-            libc::sched_getaffinity(process, size_of_val(&cpus), cpus.as_mut_ptr().cast())
-        };
-        if found != 0 {
-            return 1;
-        }
-        cpus.iter().map(|word| word.count_ones() as usize).sum()
-    }
-
-    #[cfg(not(all(target_os = "linux", not(miri))))]
-    fn count_cpus() -> usize {
-        std::thread::available_parallelism().map_or(1, usize::from)
-    }
-
-    /// A value that is made at its first use. Several threads may make one then; the first to have finished wins, and the
-    /// others throw theirs away. So nobody waits: neither for a thread that was stopped there or lost in a fork, nor
-    /// for itself when an allocator comes back here.
-    #[cfg(not(all(target_os = "linux", not(miri))))]
-    pub(crate) struct Raced<T>(AtomicPtr<T>);
-
-    #[cfg(not(all(target_os = "linux", not(miri))))]
-    impl<T> Raced<T> {
-        pub(crate) const fn new() -> Self {
-            Self(AtomicPtr::new(core::ptr::null_mut()))
-        }
-
-        /// The value, for as long as the process runs.
-        pub(crate) fn get_or_make(&'static self, make: impl FnOnce() -> T) -> &'static T {
-            // ORDERING: Acquire, pairs with the Release below: the value is made.
-            let mut made = self.0.load(Ordering::Acquire);
-            if made.is_null() {
-                let fresh = Box::into_raw(Box::new(make()));
-                // ORDERING: Release on success, Acquire on failure: as above, pairs with itself.
-                made = match self.0.compare_exchange(
-                    core::ptr::null_mut(),
-                    fresh,
-                    Ordering::Release,
-                    Ordering::Acquire,
-                ) {
-                    Ok(_) => fresh,
-                    Err(theirs) => {
-                        // SAFETY: ours from `into_raw` above, and never published.
-                        drop(unsafe { Box::from_raw(fresh) });
-                        theirs
-                    }
-                };
-            }
-            // SAFETY: made before it was published, and never freed.
-            unsafe { &*made }
-        }
-    }
 
     /// Looks that only spin: whoever is inside and running is out before these are over.
     pub(crate) const SPINS: u32 = 100;
@@ -213,11 +132,6 @@ mod imp {
                 strong: self.strong.clone(),
             }
         }
-    }
-
-    /// Fixed, so that executions repeat.
-    pub(crate) fn parallelism() -> usize {
-        2
     }
 
     /// Few: each look is another branch of the search, and one that only spins is a wait for ever to loom.

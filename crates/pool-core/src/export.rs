@@ -13,14 +13,14 @@ impl Stats {
     ///
     /// | metric | kind | labels beside `pool` |
     /// |--|--|--|
-    /// | `pool_hits_total` | counter | `level`: `cache`, `shard`, `steal`, `victim` |
+    /// | `pool_hits_total` | counter | `level`: `cache`, `chain`, `steal`, `victim` |
     /// | `pool_misses_total` | counter | |
     /// | `pool_creates_total` | counter | |
     /// | `pool_discards_total` | counter | `reason`: `Aged`, … as [`DiscardReason`] has them |
     /// | `pool_turns_total` | counter | |
     /// | `pool_idle_items` | gauge | |
     /// | `pool_idle_weight` | gauge | |
-    /// | `pool_shards` | gauge | |
+    /// | `pool_parts` | gauge | |
     ///
     /// # Panics
     ///
@@ -40,7 +40,7 @@ impl Stats {
         let with = |name: &'static str, value: String| vec![pool.clone(), Label::new(name, value)];
         for (level, hits) in [
             ("cache", self.cache_hits),
-            ("shard", self.shard_hits),
+            ("chain", self.chain_hits),
             ("steal", self.steals),
             ("victim", self.victim_hits),
         ] {
@@ -55,6 +55,6 @@ impl Stats {
         counter!("pool_turns_total", alone.clone()).absolute(self.generation);
         gauge!("pool_idle_items", alone.clone()).set(self.idle as f64);
         gauge!("pool_idle_weight", alone.clone()).set(self.weight as f64);
-        gauge!("pool_shards", alone).set(self.shards as f64);
+        gauge!("pool_parts", alone).set(self.parts as f64);
     }
 }

@@ -35,10 +35,13 @@ pub(crate) struct Pace {
     counted: Cell<usize>,
     /// What is left of the grant in a pool all of whose takes are slow.
     spare: Cell<usize>,
+    /// How many takes without a cache came before no put: as many puts need not look, for those takes did when it was
+    /// time.
+    ahead: Cell<usize>,
 }
 
-// SAFETY: an entry of a pool's table has one owner at a time, and only the owner calls the methods. Ownership passes from a
-// thread to its heir by the release and acquire of the thread's number (P0).
+// SAFETY: an entry of a pool's table has one owner at a time, and only the owner calls the methods. Ownership passes
+// from a thread to its heir by the release and acquire of the thread's number (P0).
 unsafe impl Sync for Pace {}
 
 /// A reading of a pool's clock, and what goes with it, in milliseconds that wrap where a word does.
@@ -68,6 +71,7 @@ impl Pace {
             read: Cell::new(0),
             counted: Cell::new(0),
             spare: Cell::new(0),
+            ahead: Cell::new(0),
         }
     }
 
@@ -112,6 +116,26 @@ impl Pace {
         let left = self.spare.get().checked_sub(1);
         self.spare.set(left.unwrap_or(0));
         left.is_some()
+    }
+
+    /// A take without a cache.
+    #[inline]
+    pub(crate) fn took(&self) {
+        self.ahead.set((self.ahead.get() + 1).min(MOST));
+    }
+
+    /// A put without a cache: whether it need not look.
+    #[inline]
+    pub(crate) fn is_put_spared(&self) -> bool {
+        let left = self.ahead.get().checked_sub(1);
+        self.ahead.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    /// Another thread has begun: its next operation looks.
+    pub(crate) fn start_over(&self) {
+        self.pass(None);
+        self.ahead.set(0);
     }
 
     /// For such a pool: how many takes after this need not look.
@@ -189,6 +213,22 @@ mod tests {
         // Without a period only operations are counted.
         let pace = Pace::new();
         assert_eq!([1, 2, 3].map(|_| pace.look(None)), [8, 64, 64]);
+    }
+
+    #[test]
+    fn puts_without_takes_look() {
+        let pace = Pace::new();
+        assert!(!pace.is_put_spared());
+        (0..3).for_each(|_| pace.took());
+        assert_eq!(
+            [1, 2, 3, 4].map(|_| pace.is_put_spared()),
+            [true, true, true, false]
+        );
+        (0..1000).for_each(|_| pace.took());
+        assert_eq!((0..1000).filter(|_| pace.is_put_spared()).count(), MOST);
+        pace.took();
+        pace.start_over();
+        assert!(!pace.is_put_spared());
     }
 
     #[test]

@@ -11,11 +11,9 @@ use crate::budget::Limits;
 use crate::chaos::Chaos;
 use crate::clock::{Clock, SystemClock};
 use crate::discard::DiscardReason;
-use crate::env;
 use crate::pool::Pool;
 #[cfg(not(pool_loom))]
 use crate::reaper::Reaper;
-use crate::shards::MAX_SHARDS;
 use crate::usage::{Calibrator, Rules, Strikes, Usage};
 
 /// What a `recycle` hook decides about an item that comes back.
@@ -65,8 +63,6 @@ pub(crate) struct Policy<T> {
     pub(crate) inspects: bool,
     /// Items a thread cache holds; 0 for no cache.
     pub(crate) depth: usize,
-    /// None for one a CPU.
-    shards: Option<usize>,
     /// How long a generation lasts.
     pub(crate) every: Option<Duration>,
     /// How many operations a generation lasts.
@@ -96,7 +92,6 @@ impl<T> Policy<T> {
         watches: false,
         inspects: false,
         depth: default_depth::<T>(),
-        shards: None,
         every: Some(DEFAULT_PERIOD),
         after: None,
         clock: None,
@@ -104,12 +99,6 @@ impl<T> Policy<T> {
         #[cfg(not(pool_loom))]
         reaper: None,
     };
-
-    /// The most shards.
-    pub(crate) fn max_shards(&self) -> usize {
-        self.shards
-            .unwrap_or_else(|| env::parallelism().clamp(1, MAX_SHARDS))
-    }
 
     /// Whether the numbers of items, bytes and uses make sense, each alone and together.
     fn check_limits(&self) -> Result<(), BuildError> {
@@ -182,13 +171,6 @@ pub enum BuildError {
         /// What is allowed.
         max: usize,
     },
-    /// The number of shards was zero or above the limit.
-    Shards {
-        /// What was asked for.
-        given: usize,
-        /// What is allowed.
-        max: usize,
-    },
     /// The period of rotation was below a millisecond or above the limit.
     Period {
         /// What was asked for.
@@ -234,9 +216,6 @@ impl fmt::Display for BuildError {
                     f,
                     "a thread cache holds 0 to {max} items, given was {given}"
                 )
-            }
-            Self::Shards { given, max } => {
-                write!(f, "a pool has 1 to {max} shards, given was {given}")
             }
             Self::Period { given, max } => {
                 write!(
@@ -334,13 +313,14 @@ impl<T, F> Builder<T, F> {
         self
     }
 
-    /// What an item weighs, in bytes or whatever [`max_weight`](Self::max_weight) counts in. [`Stats::weight`] has the sum.
+    /// What an item weighs, in bytes or whatever [`max_weight`](Self::max_weight) counts in. [`Stats::weight`] has the
+    /// sum.
     ///
-    /// Asked when an item comes in and when it goes out, and must say the same both times. Runs with nothing held. If it
-    /// panics, the item is dropped; one on its way out then counts as weightless, so what it weighed stays counted.
+    /// Asked when an item comes in and when it goes out, and must say the same both times. Runs with nothing held. If
+    /// it panics, the item is dropped; one on its way out then counts as weightless, so what it weighed stays counted.
     ///
-    /// A pool that weighs its items, or counts them for [`max_idle`](Self::max_idle), keeps its accounts for all threads
-    /// together: a take and a put cost two atomic read-modify-writes more for each of the two.
+    /// A pool that weighs its items, or counts them for [`max_idle`](Self::max_idle), keeps its accounts for all
+    /// threads together: a take and a put cost two atomic read-modify-writes more for each of the two.
     ///
     /// [`Stats::weight`]: crate::Stats::weight
     pub fn weight(mut self, hook: impl Fn(&T) -> usize + Send + Sync + 'static) -> Self {
@@ -348,8 +328,8 @@ impl<T, F> Builder<T, F> {
         self
     }
 
-    /// The most that the items in the pool may weigh together, at any moment. Needs [`weight`](Self::weight). Default: no
-    /// limit.
+    /// The most that the items in the pool may weigh together, at any moment. Needs [`weight`](Self::weight). Default:
+    /// no limit.
     ///
     /// An item that does not fit takes the place of victims, which are about to go anyway; if there are none, it is
     /// dropped itself.
@@ -358,15 +338,15 @@ impl<T, F> Builder<T, F> {
         self
     }
 
-    /// The most items that the pool may hold, in shards and all threads' caches together, at any moment. Default: no
+    /// The most items that the pool may hold, in all threads' caches and chains together, at any moment. Default: no
     /// limit. One more takes the place of a victim, as with [`max_weight`](Self::max_weight).
     pub fn max_idle(mut self, items: usize) -> Self {
         self.policy.limits.max_idle = items;
         self
     }
 
-    /// How many items stay in the pool though nobody uses them: rotation and decay drop no more than what is above that,
-    /// the oldest first. Default: 0. [`Pool::clear`] takes these too.
+    /// How many items stay in the pool though nobody uses them: rotation and decay drop no more than what is above
+    /// that, the oldest first. Default: 0. [`Pool::clear`] takes these too.
     pub fn min_idle(mut self, items: usize) -> Self {
         self.policy.min_idle = items;
         self
@@ -386,9 +366,9 @@ impl<T, F> Builder<T, F> {
         self
     }
 
-    /// Lets items go that are too big for what they are used for: when items of about its capacity (within the same power
-    /// of two) have come back less than a quarter used for `uses` times in a row, the next one that does is dropped.
-    /// Needs [`usage`](Self::usage). Default: never.
+    /// Lets items go that are too big for what they are used for: when items of about its capacity (within the same
+    /// power of two) have come back less than a quarter used for `uses` times in a row, the next one that does is
+    /// dropped. Needs [`usage`](Self::usage). Default: never.
     ///
     /// Capacities below 4096 are not worth while and stay.
     ///
@@ -437,24 +417,18 @@ impl<T, F> Builder<T, F> {
     /// A thread begins with room for 64 at most and gets more when it has taken all that it had and the pool has
     /// more for it, so a thread that only puts keeps few.
     ///
-    /// With 0 there is no thread cache: memory then follows CPUs and not threads, at the price of two atomic
-    /// read-modify-writes an operation.
+    /// With 0 there is no thread cache: all that is put is within everybody's reach at once, at the price of an atomic
+    /// read-modify-write a take.
     pub fn thread_cache(mut self, items: usize) -> Self {
         self.policy.depth = items;
         self
     }
 
-    /// The most shards, up to the bits of a word. Default: as many as the process has CPUs.
-    pub fn max_shards(mut self, shards: usize) -> Self {
-        self.policy.shards = Some(shards);
-        self
-    }
-
-    /// Turns the generation when this much time has passed. Default: [`DEFAULT_PERIOD`]. What lies unused for two turns is
-    /// dropped.
+    /// Turns the generation when this much time has passed. Default: [`DEFAULT_PERIOD`]. What lies unused for two turns
+    /// is dropped.
     ///
-    /// The pool's users notice that time has passed: at a steady rate of takes at most one period late, after the rate has
-    /// fallen at most 64 takes late. A pool that nobody uses needs a [`Reaper`](crate::Reaper) or a call of
+    /// The pool's users notice that time has passed: at a steady rate of takes at most one period late, after the rate
+    /// has fallen at most 64 takes late. A pool that nobody uses needs a [`Reaper`](crate::Reaper) or a call of
     /// [`tend`](crate::tend).
     pub fn rotate_every(mut self, period: Duration) -> Self {
         self.policy.every = Some(period);
@@ -531,14 +505,6 @@ impl<T, F: Fn() -> T> Builder<T, F> {
                 given: policy.depth,
                 max: MAX_THREAD_CACHE,
             });
-        }
-        if let Some(given) = policy.shards {
-            if !(1..=MAX_SHARDS).contains(&given) {
-                return Err(BuildError::Shards {
-                    given,
-                    max: MAX_SHARDS,
-                });
-            }
         }
         if let Some(given) = policy.every {
             if given < Duration::from_millis(1) || given > MAX_PERIOD {
@@ -619,7 +585,6 @@ impl<T> fmt::Debug for Policy<T> {
             .field("on_discard", &self.on_discard.is_some())
             .field("discard_when_unwinding", &self.discard_unwinding)
             .field("thread_cache", &self.depth)
-            .field("max_shards", &self.max_shards())
             .field("rotate_every", &self.every)
             .field("rotate_after", &self.after)
             .field("decay", &self.gradual)

@@ -12,18 +12,18 @@ use crossbeam_utils::CachePadded;
 use pool_gate::Status;
 
 use crate::budget::Held;
-use crate::cache::{LocalCache, OpenToTake};
+use crate::cache::OpenToTake;
 use crate::discard::DiscardReason;
 use crate::guard::{Pooled, PooledOwned};
 use crate::moves;
+use crate::part::Part;
+use crate::parts::Parts;
 use crate::policy::{Builder, Policy};
 #[cfg(not(pool_loom))]
 use crate::reaper::Curve;
 use crate::recent::Identity;
-use crate::shards::Shards;
 use crate::stats::{CacheState, Counters, Event, Stats};
 use crate::sync::{AtomicUsize, Ordering, const_unless_loom};
-use crate::table::Table;
 use crate::thread;
 
 /// A pool of objects that are costly to make and used for a short time, by any number of threads.
@@ -70,8 +70,7 @@ pub struct Pool<T, F = fn() -> T> {
     /// By which a thread knows the pool again.
     pub(crate) identity: Identity,
     /// One for each thread that has used the pool's slow path, by the thread's number.
-    pub(crate) caches: Table<LocalCache<T>, { thread::BUCKETS }>,
-    pub(crate) shards: Shards<T>,
+    pub(crate) parts: Parts<T>,
     /// How often the generation has turned. Read by every slow operation, written by rotation alone.
     pub(crate) generation: CachePadded<AtomicUsize>,
     /// When the generation turns next, in milliseconds of the clock; 0 while no slow operation has asked.
@@ -90,7 +89,7 @@ pub struct Pool<T, F = fn() -> T> {
 
 // SAFETY: sharing a pool moves items between threads, which `T: Send` allows, and calls the constructor from
 // any of them, which `F: Sync` allows. No `&T` reaches a second thread: an item is in one place, reached by
-// one holder at a time (P1, S1 and the ring's I2). The hooks are `Send + Sync` by their types.
+// one holder at a time (P1, and the ring's I2). The hooks are `Send + Sync` by their types.
 unsafe impl<T: Send, F: Sync> Sync for Pool<T, F> {}
 
 // A panic in user code leaves no operation half-done: user code runs with nothing held and items in flight
@@ -105,8 +104,7 @@ impl<T, F> Pool<T, F> {
                 create,
                 policy,
                 identity: Identity::new(),
-                caches: Table::new(),
-                shards: Shards::new(),
+                parts: Parts::new(),
                 generation: CachePadded::new(AtomicUsize::new(0)),
                 due: AtomicUsize::new(0),
                 operations: AtomicUsize::new(0),
@@ -121,7 +119,7 @@ impl<T, F> Pool<T, F> {
 
     /// Takes an item if the pool has one; never creates.
     ///
-    /// Looks in the caller's thread cache, its shard, other shards and the victims, in this order.
+    /// Looks in the caller's thread cache, its chain, other threads' chains and the victims, in this order.
     /// Lock-free; wait-free and without atomic read-modify-write when the thread cache has an item.
     #[inline]
     #[must_use = "dropping the result drops the item"]
@@ -134,31 +132,31 @@ impl<T, F> Pool<T, F> {
 
     #[inline(always)]
     fn open_to_take(&self) -> Option<OpenToTake<'_, T>> {
-        self.cache()?.open_to_take()
+        self.part()?.cache.open_to_take()
     }
 
-    /// The calling thread's cache, if the thread remembers it. Wait-free.
+    /// The calling thread's part, if the thread remembers it. Wait-free.
     #[inline(always)]
-    pub(crate) fn recent(&self) -> Option<&LocalCache<T>> {
+    pub(crate) fn recent(&self) -> Option<&Part<T>> {
         let recent = self.identity.recent()?;
-        // SAFETY: this thread's entry in our table, of this type and alive as long as we are (K4).
+        // SAFETY: this thread's part of us, of this type and alive as long as we are (K4).
         Some(unsafe { recent.cast().as_ref() })
     }
 
-    /// The calling thread's cache, if it has one. Wait-free.
+    /// The calling thread's part, if it has one. Wait-free.
     #[inline(always)]
-    pub(crate) fn cache(&self) -> Option<&LocalCache<T>> {
+    pub(crate) fn part(&self) -> Option<&Part<T>> {
         if let Some(recent) = self.recent() {
             return Some(recent);
         }
         seldom();
-        self.caches.get(thread::place())
+        self.parts.get(thread::place())
     }
 
     /// Puts an item back, or in for the first time.
     ///
-    /// It goes through the `recycle` hook, if there is one, and then into the caller's thread cache, its
-    /// shard or another shard. When all of these are taken or full it is dropped.
+    /// It goes through the `recycle` hook, if there is one, and then into the caller's thread cache or, where that is
+    /// full or there is none, its chain. It is dropped when there is no memory for it, or it is above a limit.
     /// Lock-free; wait-free and without atomic read-modify-write when the thread cache has room.
     ///
     /// # Panics
@@ -186,7 +184,7 @@ impl<T, F> Pool<T, F> {
             // SAFETY: the item is ours (the caller's promise), and moves once.
             return self.put_inspected(ManuallyDrop::into_inner(unsafe { ptr::read(item) }));
         }
-        match self.cache().and_then(LocalCache::open_to_put) {
+        match self.part().and_then(|part| part.cache.open_to_put()) {
             // SAFETY: as above.
             Some(open) => unsafe { open.put_from(ptr::from_ref(item).cast()) },
             // SAFETY: as above.
@@ -196,25 +194,26 @@ impl<T, F> Pool<T, F> {
 
     /// What the pool has done and holds.
     ///
-    /// Wait-free but for counting the items in shards, which is lock-free; visits each thread's cache and each
-    /// shard once, disturbing none.
+    /// Wait-free but for counting the items in chains, which is lock-free; visits each thread's part once, disturbing
+    /// none.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = Stats {
-            shards: self.shards.active(),
             generation: self.generation() as u64,
             weight: self.held.weight(),
             caches: self.cache_state(),
             ..Stats::default()
         };
         self.stray.add_to(&mut stats);
-        for cache in self.caches.iter() {
+        for part in self.parts.iter() {
+            let cache = &part.cache;
             cache.counters.add_to(&mut stats);
             stats.cache_hits += cache.served();
-            stats.idle_in_caches += cache.len(self.policy.depth);
+            let in_cache = cache.len(self.policy.depth);
+            stats.idle_in_caches += in_cache;
+            stats.idle += in_cache + part.len();
+            stats.parts += 1;
         }
-        let in_shards: usize = self.shards.iter().map(|(_, shard)| shard.len()).sum();
-        stats.idle = stats.idle_in_caches + in_shards;
         stats
     }
 
@@ -233,8 +232,7 @@ impl<T, F> Pool<T, F> {
 
     /// The current generation.
     pub(crate) fn generation(&self) -> usize {
-        // ORDERING: Relaxed. It says which chain to look at first; a shard's own generation, read and written
-        // under its claim, says what the chain's role is.
+        // ORDERING: Relaxed. It says which chain to use; one that is late by a turn is used in its old role (S2).
         self.generation.load(Ordering::Relaxed)
     }
 }
@@ -306,8 +304,10 @@ impl<T, F: Fn() -> T> Pool<T, F> {
     #[cold]
     #[inline(never)]
     fn take_slow(&self) -> T {
-        if let Some(open) = self.look() {
-            return open.take();
+        if self.policy.depth != 0 {
+            if let Some(open) = self.look() {
+                return open.take();
+            }
         }
         if let Some(item) = self.try_take_slow() {
             return item;
@@ -329,15 +329,14 @@ impl<T, F> Drop for Pool<T, F> {
             return;
         }
         let mut in_caches = Vec::new();
-        for cache in self.caches.iter_mut() {
-            if let (Ok(()), Some(loot)) = (in_caches.try_reserve(1), cache.dismantle()) {
+        for part in self.parts.iter_mut() {
+            if let (Ok(()), Some(loot)) = (in_caches.try_reserve(1), part.cache.dismantle()) {
                 in_caches.push(loot);
             }
         }
-        self.discard_all(in_caches.into_iter().flatten(), DiscardReason::PoolDropped);
-        for (_, shard) in self.shards.iter() {
-            self.discard_all(shard.drain(), DiscardReason::PoolDropped);
-        }
+        let in_chains = self.parts.iter().flat_map(Part::drain);
+        let all = in_caches.into_iter().flatten().chain(in_chains);
+        self.discard_all(all, DiscardReason::PoolDropped);
     }
 }
 

@@ -1,7 +1,7 @@
-//! The slow paths of take and put: between the thread cache and the shards, in batches.
+//! The slow paths of take and put: between the thread cache and the chains, in batches.
 //!
-//! Nothing of the user's runs while a claim or a pin is held: what has to be dropped is carried out
-//! first, in a batch or a detached chain, and dropped after.
+//! Nothing of the user's runs while the owner is at a chain's head or behind a gate: what has to be dropped is carried
+//! out first, and dropped after.
 
 use core::iter;
 use core::ptr::NonNull;
@@ -12,54 +12,61 @@ use crate::batch::Batch;
 use crate::cache::{LocalCache, OpenToTake};
 use crate::deferred::Deferred;
 use crate::discard::DiscardReason;
+use crate::pace::Reading;
+use crate::part::{Parity, Part, Producer, keep};
 use crate::policy::Recycle;
 use crate::pool::Pool;
-use crate::shard::{Outdated, Parity, Shard, keep};
 use crate::stats::Event;
+use crate::table::Place;
 use crate::thread;
 
 impl<T, F> Pool<T, F> {
-    /// The calling thread's entry, made now if need be; None for a thread without a number or without memory.
-    pub(crate) fn entry(&self) -> Option<&LocalCache<T>> {
+    /// How many items a thread without a cache steals besides the one that it needs: about a kilobyte of them.
+    const SPOILS: usize = match 1024_usize.checked_div(size_of::<T>()) {
+        Some(few @ 0..31) => few,
+        _ => 31,
+    };
+
+    /// The calling thread's part, made now if need be; None for a thread without a number or without memory.
+    pub(crate) fn own_part(&self) -> Option<&Part<T>> {
         if let Some(recent) = self.recent() {
             return Some(recent);
         }
-        let entry = self
-            .caches
-            .get_or_make(thread::lease_place(), LocalCache::new)?;
-        self.identity.remember(NonNull::from(entry).cast());
-        Some(entry)
+        let is_new = thread::place() == Place::NONE;
+        let part = self.parts.get_or_make(thread::lease_place())?;
+        if is_new {
+            part.cache.start_over();
+        }
+        self.identity.remember(NonNull::from(part).cast());
+        Some(part)
     }
 
-    /// The calling thread's entry, if it may hold items and not only counts.
+    /// The cache of the calling thread's part, if it may hold items and not only counts.
     ///
-    /// The first call of the process begins what has to be done before it may. An entry that has items though it must not
-    /// have any, because nobody could take them back, is emptied here.
-    pub(crate) fn cache_of<'a>(
-        &self,
-        entry: Option<&'a LocalCache<T>>,
-    ) -> Option<&'a LocalCache<T>> {
-        let entry = entry?;
+    /// The first call of the process begins what has to be done before it may. A cache that has items though it must
+    /// not have any, because nobody could take them back, is emptied here.
+    pub(crate) fn cache_of<'a>(&self, own: Option<&'a Part<T>>) -> Option<&'a LocalCache<T>> {
         if self.policy.depth == 0 {
             return None;
         }
+        let cache = &own?.cache;
         if Asymmetric::get().is_none() {
-            self.leave_cache(entry);
+            self.leave_cache(cache);
             return None;
         }
-        Some(entry)
+        Some(cache)
     }
 
-    /// Moves what the calling thread's cache holds to the shards if caches are given up.
+    /// Moves what the calling thread's cache holds to the chains if caches are given up.
     #[cold]
-    fn leave_cache(&self, entry: &LocalCache<T>) {
+    fn leave_cache(&self, cache: &LocalCache<T>) {
         if pool_gate::status() == Status::Refused {
-            entry.give_up();
-            self.empty_given_up(entry);
+            cache.give_up();
+            self.empty_given_up(cache);
         }
     }
 
-    /// Moves what a cache holds to the shards. For its owner, when it was given up.
+    /// Moves what a cache holds to the caller's chains. For its owner, when it was given up.
     pub(crate) fn empty_given_up(&self, cache: &LocalCache<T>) {
         let mut panics = Deferred::none();
         for item in cache.strip().into_iter().flatten() {
@@ -68,20 +75,42 @@ impl<T, F> Pool<T, F> {
         panics.resume();
     }
 
-    /// The shard that the calling thread goes to first.
-    fn home(&self) -> usize {
-        thread::place().number().unwrap_or(0) % self.shards.active().max(1)
+    /// The caller at the head of its own chains; or of another part's, if it has none or is there already. None when
+    /// there is no memory, or all numbers are taken.
+    #[inline]
+    fn producer<'a>(&'a self, own: Option<&'a Part<T>>) -> Option<Producer<'a, T>> {
+        own.and_then(Part::produce)
+            .or_else(|| self.produce_elsewhere())
     }
 
-    /// How many items move between a cache and a shard at once: half of what there is room for.
+    #[cold]
+    fn produce_elsewhere(&self) -> Option<Producer<'_, T>> {
+        for number in thread::free_numbers(thread::NUMBERS) {
+            let Some(heir) = thread::inherit(number as u32) else {
+                continue;
+            };
+            let part = self.parts.get_or_make(heir.place())?;
+            // Unless a sweep is there. It is at no part that is made just now.
+            if let Some(producer) = part.produce_as(heir) {
+                return Some(producer);
+            }
+        }
+        None
+    }
+
+    /// How many items move between a cache and a chain at once: half of what there is room for.
     fn batch_size(room: usize) -> usize {
         (room / 2).clamp(1, Batch::<T>::CAPACITY.max(1))
     }
 
     /// Counts what a take came to.
     pub(crate) fn count(&self, event: Event) {
-        match self.cache() {
-            Some(entry) => entry.counters.event(event).bump(),
+        self.count_in(self.part(), event);
+    }
+
+    fn count_in(&self, own: Option<&Part<T>>, event: Event) {
+        match own {
+            Some(own) => own.cache.counters.event(event).bump(),
             None => self.stray.event(event).bump_shared(),
         }
     }
@@ -93,22 +122,30 @@ impl<T, F> Pool<T, F> {
         if self.policy.watches {
             return self.try_take_watched();
         }
-        let cache = self.cache_of(self.entry());
+        let own = self.own_part();
+        let Some(cache) = self.cache_of(own) else {
+            let look = own.map(|own| own.cache.look_at_take(self.counts(), || self.read_clock()));
+            self.turn_if_seen(look);
+            return self.take_uncached(own, None);
+        };
         let reading = self.read_clock();
-        let operations = cache.map_or(1, |cache| cache.look(reading));
+        let operations = cache.look(reading);
         self.turn_if_due(operations, reading);
-        if let Some((cache, item)) = cache.and_then(|cache| Some((cache, cache.take_parked()?))) {
+        if let Some(item) = cache.take_parked() {
             cache.count_served();
             return Some(item);
         }
-        self.take_uncached(cache)
+        self.take_uncached(own, Some(cache))
     }
 
-    /// Looks at the clock, which is all that most slow takes of a busy thread come for. If nothing is due, the fast path
-    /// goes on.
+    /// Looks at the clock, which is all that most slow takes of a busy thread come for. If nothing is due, the fast
+    /// path goes on.
     #[inline(always)]
     pub(crate) fn look(&self) -> Option<OpenToTake<'_, T>> {
-        let cache = self.recent().filter(|cache| cache.only_looks())?;
+        let cache = self.recent().map(|part| &part.cache)?;
+        if !cache.only_looks() {
+            return None;
+        }
         // Such a pool counts its operations.
         if self.policy.watches || self.policy.after.is_some() {
             return None;
@@ -123,40 +160,76 @@ impl<T, F> Pool<T, F> {
         cache.renew(reading);
         cache.open_to_take()
     }
-    /// Takes from the shards, and leaves more in the cache.
-    pub(crate) fn take_uncached(&self, cache: Option<&LocalCache<T>>) -> Option<T> {
-        let found = match cache {
-            // Most misses: nothing anywhere.
-            _ if self.shards.occupied(Parity::primary(self.generation())) == 0 => None,
-            Some(cache) if Self::batch_size(self.policy.depth) > 1 => self.take_batch(cache),
-            _ => self.take_one(),
-        };
-        let found = found.or_else(|| Some((self.take_victim()?, Event::VictimHit)));
-        self.count(found.as_ref().map_or(Event::Miss, |&(_, event)| event));
-        found.map(|(item, _)| item)
+
+    /// Whether operations are counted one by one.
+    fn counts(&self) -> bool {
+        self.policy.after.is_some()
     }
 
-    /// Takes several items from the shards, keeps one and leaves the rest in the cache.
-    fn take_batch(&self, cache: &LocalCache<T>) -> Option<(T, Event)> {
-        let mut batch = Batch::new();
-        let mut event = Event::ShardHit;
-        let max = Self::batch_size(cache.room(self.policy.depth));
-        self.with_home(|shard, primary| {
-            shard.pop(primary, max, &mut batch);
-            batch.len() != 0
-        });
-        if batch.len() != 0 {
-            // Popped newest first; the cache wants the newest on top.
-            batch.reverse();
-        } else {
-            event = Event::Steal;
-            self.steal(Parity::primary(self.generation()), |shard, primary| {
-                shard
-                    .chain(primary)
-                    .pop_tail_batch(max, |item| keep(&mut batch, item));
-                batch.len() != 0
-            });
+    /// Turns the generation if an operation without a cache has looked, or has nobody to say when to, and it is due.
+    #[inline]
+    fn turn_if_seen(&self, look: Option<Option<(usize, Option<Reading>)>>) {
+        if let Some((operations, reading)) = look.unwrap_or_else(|| Some((1, self.read_clock()))) {
+            self.turn_if_due(operations, reading);
         }
+    }
+
+    /// Takes from the chains, and leaves more in the cache if there is one.
+    pub(crate) fn take_uncached(
+        &self,
+        own: Option<&Part<T>>,
+        cache: Option<&LocalCache<T>>,
+    ) -> Option<T> {
+        if let Some(item) = own.and_then(|own| self.take_own(own, cache)) {
+            self.count_in(own, Event::ChainHit);
+            return Some(item);
+        }
+        let mut found = self.take_others(own, cache);
+        if found.is_none() && self.flush_orphan() {
+            found = self.take_others(own, cache);
+        }
+        let Some((item, event)) = found else {
+            if let Some(own) = own.filter(|_| cache.is_none()) {
+                own.cache.missed();
+            }
+            self.count_in(own, Event::Miss);
+            return None;
+        };
+        self.count_in(own, event);
+        Some(item)
+    }
+
+    /// Takes from the head of the caller's own chain.
+    #[inline]
+    fn take_own(&self, own: &Part<T>, cache: Option<&LocalCache<T>>) -> Option<T> {
+        let producer = own.produce()?;
+        let primary = Parity::primary(self.generation());
+        match cache {
+            Some(cache) if Self::batch_size(self.policy.depth) > 1 => {
+                let mut batch = Batch::new();
+                let max = Self::batch_size(cache.room(self.policy.depth));
+                producer.pop(primary, max, &mut batch);
+                if batch.len() == 0 {
+                    self.parts.unmark(primary, own);
+                    return None;
+                }
+                drop(producer);
+                // Popped newest first; the cache wants the newest on top.
+                batch.reverse();
+                self.deal(cache, batch)
+            }
+            _ => {
+                let item = producer.pop_one(primary);
+                if item.is_none() {
+                    self.parts.unmark(primary, own);
+                }
+                item
+            }
+        }
+    }
+
+    /// Keeps the newest of a batch for the caller and leaves the others in the cache.
+    fn deal(&self, cache: &LocalCache<T>, mut batch: Batch<T>) -> Option<T> {
         let mut item = Some(batch.pop()?);
         // It took all it had, and there was more to take.
         if batch.len() != 0 && cache.grow(self.policy.depth) {
@@ -166,69 +239,93 @@ impl<T, F> Pool<T, F> {
             // A rotation has just revoked the cache.
             item = self.shelve_beside(batch, 0, item);
         }
-        Some((item?, event))
+        item
     }
 
-    /// Takes one item from the shards.
-    fn take_one(&self) -> Option<(T, Event)> {
-        let mut found = None;
-        self.with_home(|shard, primary| {
-            found = shard.pop_one(primary);
-            found.is_some()
-        });
-        if let Some(item) = found {
-            return Some((item, Event::ShardHit));
+    /// Takes from the tails of others' chains, and then from the victims.
+    fn take_others(
+        &self,
+        own: Option<&Part<T>>,
+        cache: Option<&LocalCache<T>>,
+    ) -> Option<(T, Event)> {
+        self.steal(own, cache)
+            .map(|item| (item, Event::Steal))
+            .or_else(|| Some((self.take_victim(own)?, Event::VictimHit)))
+    }
+
+    /// Takes from others' tails: several, of which what is not asked for goes to the cache, or to the caller's own
+    /// chain.
+    fn steal(&self, own: Option<&Part<T>>, cache: Option<&LocalCache<T>>) -> Option<T> {
+        let primary = Parity::primary(self.generation());
+        let from = own.map_or(0, Part::source);
+        let remember = |part: &Part<T>| own.map_or((), |own| own.came_from(part.number()));
+        if let Some(cache) = cache.filter(|_| Self::batch_size(self.policy.depth) > 1) {
+            let mut batch = Batch::new();
+            let max = Self::batch_size(cache.room(self.policy.depth));
+            self.parts.find(primary, from, |part| {
+                let chain = part.chain(primary);
+                chain.pop_tail_batch(max, |item| keep(&mut batch, item));
+                (batch.len() != 0).then(|| remember(part))
+            })?;
+            return self.deal(cache, batch);
         }
-        self.steal(Parity::primary(self.generation()), |shard, primary| {
-            found = shard.chain(primary).pop_tail();
-            found.is_some()
-        });
-        Some((found?, Event::Steal))
-    }
-
-    /// Takes one item whose last chance this is. One at a time: what nobody asks for shall age.
-    fn take_victim(&self) -> Option<T> {
-        let mut found = None;
-        self.steal(Parity::victim(self.generation()), |shard, victim| {
-            found = shard.chain(victim).pop_tail();
-            found.is_some()
-        });
-        found
-    }
-
-    /// Runs `pop` on the claimed home shard, if it holds something and can be claimed.
-    fn with_home(&self, pop: impl FnOnce(&mut crate::shard::Claim<'_, T>, Parity) -> bool) {
-        let generation = self.generation();
-        let home = self.home();
-        if self.shards.occupied(Parity::primary(generation)) & 1 << home == 0 {
-            return;
+        let producer = own.and_then(Part::produce);
+        let item = self.parts.find(primary, from, |part| {
+            let item = match &producer {
+                Some(producer) if Self::SPOILS != 0 && cache.is_none() => {
+                    producer.steal(primary, part, Self::SPOILS)
+                }
+                _ => part.chain(primary).pop_tail(),
+            }?;
+            remember(part);
+            Some(item)
+        })?;
+        if let Some(producer) = producer {
+            self.parts.mark(primary, producer.part());
         }
-        let Some(mut claim) = self.shards.get(home).and_then(Shard::try_claim) else {
-            return;
-        };
-        let mut outdated = [None, None];
-        let generation = self
-            .shards
-            .catch_up(&mut claim, home, generation, &mut outdated);
-        let primary = Parity::primary(generation);
-        if !pop(&mut claim, primary) {
-            self.shards.unmark(primary, home);
-        }
-        drop(claim);
-        // With nothing in hand: where something is outdated the primary is a new one, and empty.
-        self.discard_outdated(outdated);
+        Some(item)
     }
 
-    /// Runs `pop` on one shard after the other until it finds something.
-    fn steal(&self, parity: Parity, mut pop: impl FnMut(&Shard<T>, Parity) -> bool) {
-        for number in self.shards.candidates(parity, self.home()) {
-            let Some(shard) = self.shards.get(number) else {
-                continue;
-            };
-            if pop(shard, parity) {
-                return;
+    /// Takes one item whose last chance this is, the caller's own first. One at a time: what nobody asks for shall age.
+    fn take_victim(&self, own: Option<&Part<T>>) -> Option<T> {
+        let victim = Parity::victim(self.generation());
+        let from = own.map_or(0, Part::number);
+        self.parts.find(victim, from, |part| {
+            let item = part.chain(victim).pop_tail();
+            if item.is_none() && part.number() == from && own.is_some() {
+                self.parts.unmark(victim, part);
             }
-            self.shards.unmark(parity, number);
+            item
+        })
+    }
+
+    /// Moves what lies in the cache of a thread that is gone to the chains of its part, where everybody finds it. Says
+    /// whether there was something.
+    fn flush_orphan(&self) -> bool {
+        let found = self.parts.find_orphan(|part| {
+            if part.cache.is_empty() {
+                return None;
+            }
+            // As whose heirs we are its owner.
+            let producer = part.produce_as(thread::inherit(part.number())?)?;
+            let (mut items, parked) = part.cache.take_all()?;
+            let generation = self.generation();
+            let victim = Parity::victim(generation);
+            if parked != 0 {
+                producer.push(victim, &mut items.by_ref().take(parked));
+                self.parts.mark(victim, part);
+            }
+            let primary = Parity::primary(generation);
+            producer.push(primary, &mut items);
+            self.parts.mark(primary, part);
+            Some(items)
+        });
+        match found {
+            Some(left) => {
+                self.discard_all(left, DiscardReason::OutOfMemory);
+                true
+            }
+            None => false,
         }
     }
 
@@ -251,8 +348,8 @@ impl<T, F> Pool<T, F> {
                     return self.put_watched(item);
                 }
                 Some(Recycle::Keep) | None => {
-                    let left = match self.cache() {
-                        Some(cache) => cache.put(item).err(),
+                    let left = match self.part() {
+                        Some(part) => part.cache.put(item).err(),
                         None => Some(item),
                     };
                     return left.map_or((), |item| self.put_slow(item));
@@ -267,24 +364,35 @@ impl<T, F> Pool<T, F> {
     #[inline(never)]
     pub(crate) fn put_slow(&self, item: T) {
         // First, so that a turn long overdue does not take the item that has just come.
-        let cache = self.cache_of(self.entry());
-        self.turn_if_due_at_put(cache);
-        self.put_settled_in(cache, item);
+        let own = self.own_part();
+        match self.cache_of(own) {
+            Some(cache) => {
+                self.turn_if_due_at_put(Some(cache));
+                self.put_settled_in(own, Some(cache), item);
+            }
+            None => {
+                let look =
+                    own.map(|own| own.cache.look_at_put(self.counts(), || self.read_clock()));
+                self.turn_if_seen(look);
+                self.shelve_one_in(own, item);
+            }
+        }
     }
 
     /// The same without looking whether the generation is to turn: what panics in here is a destructor or hook of
     /// another item, and this one is in by then; or its own, and it is out.
     pub(crate) fn put_settled(&self, item: T) {
-        self.put_settled_in(self.cache_of(self.entry()), item);
+        let own = self.own_part();
+        self.put_settled_in(own, self.cache_of(own), item);
     }
 
-    fn put_settled_in(&self, cache: Option<&LocalCache<T>>, item: T) {
+    fn put_settled_in(&self, own: Option<&Part<T>>, cache: Option<&LocalCache<T>>, item: T) {
         if let Some(item) = self.put_cached(cache, item) {
-            self.shelve_one(item);
+            self.shelve_one_in(own, item);
         }
     }
 
-    /// Puts an item into the cache, making room by moving its older half to a shard; gives it back if that
+    /// Puts an item into the cache, making room by moving its older half to a chain; gives it back if that
     /// cannot be.
     fn put_cached(&self, cache: Option<&LocalCache<T>>, item: T) -> Option<T> {
         let Some(cache) = cache else {
@@ -306,7 +414,7 @@ impl<T, F> Pool<T, F> {
         self.shelve_beside(batch, parked, refused)
     }
 
-    /// The same as `shelve` with an item in hand, which goes to a shard, too, if a hook or a destructor panics.
+    /// The same as `shelve` with an item in hand, which goes to a chain, too, if a hook or a destructor panics.
     fn shelve_beside(&self, batch: Batch<T>, parked: usize, mut in_hand: Option<T>) -> Option<T> {
         let mut panics = Deferred::none();
         panics.call(|| self.shelve(batch, parked));
@@ -321,73 +429,46 @@ impl<T, F> Pool<T, F> {
         in_hand
     }
 
-    /// Puts a batch into a shard; its first `parked` items among the victims.
+    /// Puts a batch into the caller's chains; its first `parked` items among the victims.
     fn shelve(&self, mut batch: Batch<T>, parked: usize) {
         if batch.len() == 0 {
             return;
         }
-        let generation = self.generation();
-        let mut outdated = [None, None];
-        let reason = match self.claim_any(generation) {
-            Some((number, mut claim)) => {
-                let generation =
-                    self.shards
-                        .catch_up(&mut claim, number, generation, &mut outdated);
-                let mut items = batch.drain();
-                if parked != 0 {
-                    let victim = Parity::victim(generation);
-                    claim.push(victim, &mut items.by_ref().take(parked));
-                    self.shards.mark(victim, number);
-                }
-                let primary = Parity::primary(generation);
-                claim.push(primary, &mut items);
-                self.shards.mark(primary, number);
-                DiscardReason::OutOfMemory
+        if let Some(producer) = self.producer(self.part()) {
+            let generation = self.generation();
+            let mut items = batch.drain();
+            if parked != 0 {
+                let victim = Parity::victim(generation);
+                producer.push(victim, &mut items.by_ref().take(parked));
+                self.parts.mark(victim, producer.part());
             }
-            None => DiscardReason::Contended,
-        };
-        let left = iter::from_fn(|| batch.pop());
-        self.discard_left(left, reason, outdated);
-    }
-
-    /// Puts one item into a shard.
-    pub(crate) fn shelve_one(&self, item: T) {
-        let generation = self.generation();
-        let mut outdated = [None, None];
-        let left = match self.claim_any(generation) {
-            Some((number, mut claim)) => {
-                let generation =
-                    self.shards
-                        .catch_up(&mut claim, number, generation, &mut outdated);
-                let primary = Parity::primary(generation);
-                let left = claim.push_one(primary, item).err();
-                self.shards.mark(primary, number);
-                left.map(|item| (item, DiscardReason::OutOfMemory))
-            }
-            None => Some((item, DiscardReason::Contended)),
-        };
-        match left {
-            Some((item, reason)) => self.discard_left(iter::once(item), reason, outdated),
-            None => self.discard_outdated(outdated),
+            let primary = Parity::primary(generation);
+            producer.push(primary, &mut items);
+            self.parts.mark(primary, producer.part());
         }
+        let left = iter::from_fn(|| batch.pop());
+        self.discard_all(left, DiscardReason::OutOfMemory);
     }
 
-    /// Drops what found no place, and what came out of the shard, by the same rules also when a destructor panics.
-    fn discard_left(
-        &self,
-        left: impl Iterator<Item = T>,
-        reason: DiscardReason,
-        outdated: Outdated<T>,
-    ) {
-        let mut panics = Deferred::none();
-        panics.call(|| self.discard_all(left, reason));
-        panics.call(|| self.discard_outdated(outdated));
-        panics.resume();
+    /// Puts one item into the caller's chain.
+    pub(crate) fn shelve_one(&self, item: T) {
+        self.shelve_one_in(self.part(), item);
     }
 
-    fn claim_any(&self, generation: usize) -> Option<(usize, crate::shard::Claim<'_, T>)> {
-        self.shards
-            .claim_any(self.home(), || self.policy.max_shards(), generation)
+    #[inline]
+    fn shelve_one_in(&self, own: Option<&Part<T>>, item: T) {
+        let left = match self.producer(own) {
+            Some(producer) => {
+                let primary = Parity::primary(self.generation());
+                let left = producer.push_one(primary, item).err();
+                self.parts.mark(primary, producer.part());
+                left
+            }
+            None => Some(item),
+        };
+        if let Some(item) = left {
+            self.discard(item, DiscardReason::OutOfMemory);
+        }
     }
 
     /// Drops an item, tells the hook why and counts it. Nothing may be held.
@@ -410,29 +491,14 @@ impl<T, F> Pool<T, F> {
         }
         panics.resume();
     }
-
-    /// Drops what a change of generation took out of a shard.
-    #[inline]
-    pub(crate) fn discard_outdated(&self, outdated: Outdated<T>) {
-        /// Apart: it is rare, and what it is made of is long.
-        #[cold]
-        fn discard<T, F>(pool: &Pool<T, F>, outdated: Outdated<T>) {
-            pool.let_go(outdated.into_iter().flatten().flatten());
-        }
-
-        if outdated.iter().any(Option::is_some) {
-            discard(self, outdated);
-        }
-    }
 }
 
 #[cfg(all(test, not(pool_loom)))]
 mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
+    use crate::Pool;
     use crate::batch::Batch;
-    use crate::shard::Parity;
-    use crate::{DiscardReason, Pool};
+    use crate::part::Parity;
+    use crate::thread;
 
     #[test]
     fn batches_are_half_of_the_room() {
@@ -445,85 +511,61 @@ mod tests {
     }
 
     #[test]
-    fn threads_have_homes_of_their_own() {
-        let pool = Pool::builder(|| 0).thread_cache(0).max_shards(3).build();
-        let number = crate::thread::lease_place().number().unwrap();
-        assert_eq!(pool.home(), 0, "there is none yet");
-        let claims: Vec<_> = (0..3).map(|_| pool.shards.claim_any(0, || 3, 0)).collect();
-        drop(claims);
-        assert_eq!(pool.home(), number % 3);
-        pool.put(1);
-        assert_eq!(pool.shards.occupied(Parity::primary(0)), 1 << (number % 3));
+    fn spoils_are_a_kilobyte_at_most() {
+        assert_eq!(Pool::<()>::SPOILS, 31);
+        assert_eq!(Pool::<[u8; 32]>::SPOILS, 31);
+        assert_eq!(Pool::<[u8; 100]>::SPOILS, 10);
+        assert_eq!(Pool::<[u8; 4096]>::SPOILS, 0);
     }
 
     #[test]
-    fn what_cannot_be_shelved_goes_by_the_rules_although_hooks_panic() {
+    fn who_is_at_its_chain_already_leases_another_part() {
         let pool = Pool::builder(|| 0)
-            .thread_cache(8)
-            .max_shards(1)
-            .max_idle(9)
+            .thread_cache(0)
             .rotate_manually()
-            .on_discard(|_, reason| assert_ne!(reason, DiscardReason::Contended))
             .build();
-        if pool.cache_of(pool.entry()).is_none() {
+        let own = pool.own_part();
+        let busy = pool.producer(own).unwrap();
+        assert_eq!(busy.part().number(), own.unwrap().number());
+        let (first, second) = (pool.producer(own).unwrap(), pool.producer(own).unwrap());
+        assert_ne!(first.part().number(), busy.part().number());
+        assert_ne!(first.part().number(), second.part().number());
+        let other = first.part().number();
+        drop((first, second));
+        // What is put meanwhile is there for everybody, also for those who go by their own chain first.
+        pool.put(7);
+        assert_eq!(pool.stats().idle, 1);
+        assert_eq!(pool.try_take(), Some(7));
+        pool.put(8);
+        drop(busy);
+        assert_eq!(pool.try_take(), Some(8));
+        // And the number is free again.
+        assert!(thread::inherit(other).is_some() || thread::is_leased(other));
+        pool.put(9);
+        let primary = Parity::primary(0);
+        assert_eq!(own.unwrap().chain(primary).len(), 1);
+    }
+
+    #[test]
+    fn what_the_dead_had_in_their_caches_is_found() {
+        let pool = Pool::builder(|| 0).rotate_manually().build();
+        if pool.cache_of(pool.own_part()).is_none() {
             return;
         }
-        let claim = pool.shards.claim_any(0, || 1, 0);
-        assert!(claim.is_some());
-        for item in 0..8 {
-            pool.put(item);
+        let number = std::thread::scope(|scope| {
+            let put = || {
+                (0..3).for_each(|item| pool.put(item));
+                pool.part().unwrap().number()
+            };
+            scope.spawn(put).join().unwrap()
+        });
+        assert_eq!(pool.stats().idle_in_caches, 3);
+        // Its number may be another test's thread's by now.
+        if pool.try_take().is_none() {
+            assert!(thread::is_leased(number));
+            return;
         }
-        let put = catch_unwind(AssertUnwindSafe(|| pool.put(8)));
-        assert!(put.is_err());
-        let dropped = pool.stats().discards.by(DiscardReason::Contended) as usize;
-        assert_ne!(dropped, 0);
-        assert_eq!(pool.stats().idle, 9 - dropped);
-        // The accounts know it: there is room for as many again.
-        drop(claim);
-        for item in 0..dropped {
-            pool.put(item);
-        }
-        assert_eq!(pool.stats().idle, 9);
-        assert_eq!(pool.stats().discards.total() as usize, dropped);
-    }
-
-    #[test]
-    fn what_the_floor_keeps_goes_by_the_rules_although_hooks_panic() {
-        let pool = Pool::builder(|| 0)
-            .max_shards(1)
-            .min_idle(4)
-            .rotate_manually()
-            .on_discard(|_, reason| assert_ne!(reason, DiscardReason::Contended))
-            .build();
-        let claim = pool.shards.claim_any(0, || 1, 0);
-        assert!(claim.is_some());
-        let told = catch_unwind(AssertUnwindSafe(|| pool.let_go(0..6)));
-        assert!(told.is_err());
-        let discards = pool.stats().discards;
-        assert_eq!(discards.by(DiscardReason::Aged), 2);
-        assert_eq!(discards.by(DiscardReason::Contended), 4);
-    }
-
-    #[test]
-    fn what_is_in_hand_goes_by_the_rules_although_hooks_panic() {
-        let pool = Pool::builder(|| 0)
-            .max_shards(1)
-            .rotate_manually()
-            .on_discard(|_, reason| assert_ne!(reason, DiscardReason::Contended))
-            .build();
-        let claim = pool.shards.claim_any(0, || 1, 0);
-        assert!(claim.is_some());
-        let batch = || {
-            let mut batch = Batch::new();
-            assert!(batch.push(1).is_ok() && batch.push(2).is_ok());
-            batch
-        };
-        let told = catch_unwind(AssertUnwindSafe(|| pool.shelve_beside(batch(), 0, Some(3))));
-        assert!(told.is_err());
-        assert_eq!(pool.stats().discards.by(DiscardReason::Contended), 3);
-        // Without a panic it stays in hand.
-        drop(claim);
-        assert_eq!(pool.shelve_beside(batch(), 0, Some(3)), Some(3));
-        assert_eq!(pool.stats().idle, 2);
+        let left: Vec<_> = std::iter::from_fn(|| pool.try_take()).collect();
+        assert_eq!(left.len(), 2);
     }
 }

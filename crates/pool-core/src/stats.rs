@@ -38,7 +38,7 @@ impl Count {
 /// What a take or a put came to, where it was not the thread cache.
 #[derive(Clone, Copy)]
 pub(crate) enum Event {
-    ShardHit,
+    ChainHit,
     Steal,
     VictimHit,
     Create,
@@ -89,7 +89,7 @@ impl Counters {
 
     /// Adds these counts to a reader's.
     pub(crate) fn add_to(&self, stats: &mut Stats) {
-        stats.shard_hits += self.event(Event::ShardHit).get();
+        stats.chain_hits += self.event(Event::ChainHit).get();
         stats.steals += self.event(Event::Steal).get();
         stats.victim_hits += self.event(Event::VictimHit).get();
         stats.creates += self.event(Event::Create).get();
@@ -101,8 +101,8 @@ impl Counters {
     }
 }
 
-/// Whether a pool's threads have caches of their own, and if not, why. Without them every take and put goes to the shards,
-/// and costs about ten times as much.
+/// Whether a pool's threads have caches of their own, and if not, why. Without them every take and put goes to
+/// the thread's chain, and costs about four times as much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CacheState {
@@ -130,9 +130,9 @@ pub enum CacheState {
 pub struct Stats {
     /// Takes served by the caller's thread cache.
     pub cache_hits: u64,
-    /// Takes served by the caller's own shard.
-    pub shard_hits: u64,
-    /// Takes served by another shard.
+    /// Takes served by the caller's own chain: what its cache had no room for, or all it has where there is no cache.
+    pub chain_hits: u64,
+    /// Takes served by another thread's chain.
     pub steals: u64,
     /// Takes served by a victim: an item saved from being dropped at the next rotation.
     pub victim_hits: u64,
@@ -142,15 +142,15 @@ pub struct Stats {
     pub creates: u64,
     /// Items dropped by the pool, by reason.
     pub discards: Discarded,
-    /// Items held now, in thread caches and shards.
+    /// Items held now, in thread caches and chains.
     pub idle: usize,
     /// Of these, the items in thread caches.
     pub idle_in_caches: usize,
     /// What the items held now weigh together; 0 for a pool without
     /// [`Builder::weight`](crate::Builder::weight).
     pub weight: usize,
-    /// Shards in use.
-    pub shards: usize,
+    /// Parts: as many as threads have used the pool at the same time, the dead counted whose part nobody has inherited.
+    pub parts: usize,
     /// How often the generation has turned.
     pub generation: u64,
     /// Whether threads have caches.
@@ -162,7 +162,7 @@ impl Stats {
     pub(crate) fn add(&mut self, other: &Self) {
         let Self {
             cache_hits,
-            shard_hits,
+            chain_hits,
             steals,
             victim_hits,
             misses,
@@ -171,12 +171,12 @@ impl Stats {
             idle,
             idle_in_caches,
             weight,
-            shards,
+            parts,
             generation,
             caches,
         } = other;
         self.cache_hits += cache_hits;
-        self.shard_hits += shard_hits;
+        self.chain_hits += chain_hits;
         self.steals += steals;
         self.victim_hits += victim_hits;
         self.misses += misses;
@@ -187,7 +187,7 @@ impl Stats {
         self.idle += idle;
         self.idle_in_caches += idle_in_caches;
         self.weight += weight;
-        self.shards += shards;
+        self.parts += parts;
         self.generation += generation;
         self.caches = *caches;
     }
@@ -195,7 +195,7 @@ impl Stats {
     /// All takes that found something: the hits of every level together.
     #[must_use]
     pub fn hits(&self) -> u64 {
-        self.cache_hits + self.shard_hits + self.steals + self.victim_hits
+        self.cache_hits + self.chain_hits + self.steals + self.victim_hits
     }
 
     /// The part of takes that found something, between 0 and 1; 0 when there was no take.
@@ -250,7 +250,7 @@ mod tests {
             let size = factor as usize;
             Stats {
                 cache_hits: 2 * factor,
-                shard_hits: 3 * factor,
+                chain_hits: 3 * factor,
                 steals: 5 * factor,
                 victim_hits: 7 * factor,
                 misses: 11 * factor,
@@ -259,7 +259,7 @@ mod tests {
                 idle: 31 * size,
                 idle_in_caches: 37 * size,
                 weight: 41 * size,
-                shards: 43 * size,
+                parts: 43 * size,
                 generation: 47 * factor,
                 caches: CacheState::Cached,
             }
@@ -276,7 +276,7 @@ mod tests {
     fn every_event_has_its_field() {
         let counters = Counters::new();
         for (event, times) in [
-            (Event::ShardHit, 1),
+            (Event::ChainHit, 1),
             (Event::Steal, 2),
             (Event::VictimHit, 3),
             (Event::Create, 4),
@@ -292,7 +292,7 @@ mod tests {
         counters.add_to(&mut sum);
         counters.add_to(&mut sum);
         let expected = Stats {
-            shard_hits: 2,
+            chain_hits: 2,
             steals: 4,
             victim_hits: 6,
             creates: 8,

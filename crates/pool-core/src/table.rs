@@ -1,12 +1,13 @@
-//! A growing table whose entries never move: lazily allocated buckets, each twice the last.
+//! A growing table whose entries never move: lazily allocated buckets, each twice the last up to a size.
 //!
 //! ```text
 //!   bucket 0: always null, so that "no place" needs no branch of its own
 //!   bucket 1: entry 0        bucket 2: entries 1, 2        bucket 3: entries 3 … 6        …
+//!   bucket 9: entries 255 … 510       bucket 10: the next 256      bucket 11: the next 256      …
 //! ```
 //!
 //! A look-up is two loads; nothing is freed before the table is. The idea of buckets that double is
-//! boxcar's and thread_local's.
+//! boxcar's and thread_local's. They stop doubling, so that whoever has a high number costs no more than one bucket.
 
 use core::fmt;
 use core::iter::Enumerate;
@@ -16,12 +17,37 @@ use core::slice;
 
 use crate::sync::{AtomicPtr, Ordering, const_unless_loom};
 
+/// The last bucket that is twice the one before; those after it are as large.
+pub(crate) const LAST_DOUBLED: u32 = 9;
+/// How many entries the large ones have.
+const LARGEST: usize = 1 << (LAST_DOUBLED - 1);
+/// How many entries there are up to the last that is doubled.
+const DOUBLED: usize = 2 * LARGEST - 1;
+
+/// How many entries a bucket has, the one that is always null aside.
+const fn len_of(bucket: u32) -> usize {
+    if bucket <= LAST_DOUBLED {
+        1 << (bucket - 1)
+    } else {
+        LARGEST
+    }
+}
+
+/// How many buckets a table needs for so many entries.
+pub(crate) const fn buckets_for(entries: usize) -> usize {
+    if entries <= DOUBLED {
+        (usize::BITS - entries.leading_zeros()) as usize + 1
+    } else {
+        LAST_DOUBLED as usize + 1 + (entries - DOUBLED).div_ceil(LARGEST)
+    }
+}
+
 /// Where an entry is: computed once, so that the hot path need not take a logarithm.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
     /// 0 for none, else the bucket.
     bucket: u32,
-    /// Within the bucket; below its length, `1 << (bucket - 1)`.
+    /// Within the bucket; below its length.
     index: u32,
 }
 
@@ -32,19 +58,34 @@ impl Place {
         index: 0,
     };
 
-    /// The place of an entry counted from 0.
+    /// The place of an entry counted from 0; none for numbers beyond 32 bits.
     pub(crate) fn of(number: usize) -> Self {
-        let position = number
-            .checked_add(1)
-            .and_then(|n| u32::try_from(n).ok())
-            .unwrap_or(0);
-        match position.checked_ilog2() {
-            Some(log) => Self {
-                bucket: log + 1,
-                index: position - (1 << log),
+        let (bucket, index) = match number.checked_sub(DOUBLED) {
+            None => {
+                let log = (number + 1).ilog2();
+                (log + 1, number + 1 - (1 << log))
+            }
+            Some(more) => (
+                u32::try_from(more / LARGEST)
+                    .ok()
+                    .and_then(|large| large.checked_add(LAST_DOUBLED + 1))
+                    .unwrap_or(0),
+                more % LARGEST,
+            ),
+        };
+        match bucket {
+            0 => Self::NONE,
+            _ => Self {
+                bucket,
+                index: index as u32,
             },
-            None => Self::NONE,
         }
+    }
+
+    /// Whether the bucket is one of those that double.
+    #[inline(always)]
+    pub(crate) fn is_low(self) -> bool {
+        self.bucket <= LAST_DOUBLED
     }
 
     /// Whether a table of so many buckets can have an entry there.
@@ -65,8 +106,12 @@ impl Place {
 
     /// The reverse of `of`.
     pub(crate) fn number(self) -> Option<usize> {
-        let log = self.bucket.checked_sub(1)?;
-        Some((1 << log) - 1 + self.index as usize)
+        let before = self.bucket.checked_sub(1)?;
+        let first = match before.checked_sub(LAST_DOUBLED) {
+            None => (1 << before) - 1,
+            Some(large) => DOUBLED + large as usize * LARGEST,
+        };
+        Some(first + self.index as usize)
     }
 }
 
@@ -93,7 +138,7 @@ impl<E, const BUCKETS: usize> Table<E, BUCKETS> {
         if entries.is_null() {
             return None;
         }
-        // SAFETY: the bucket has `1 << (bucket - 1)` entries and `Place` keeps the index below that.
+        // SAFETY: the bucket has `len_of(bucket)` entries and `Place` keeps the index below that.
         let entry = unsafe { entries.add(place.index as usize) };
         // SAFETY: initialised before it was published, and freed only with the table, which we borrow.
         Some(unsafe { &*entry })
@@ -106,9 +151,11 @@ impl<E, const BUCKETS: usize> Table<E, BUCKETS> {
         if let Some(entry) = self.get(place) {
             return Some(entry);
         }
-        let number = place.bucket.checked_sub(1)?;
+        if place == Place::NONE {
+            return None;
+        }
         let bucket = self.buckets.get(place.bucket as usize)?;
-        let len = 1usize << number;
+        let len = len_of(place.bucket);
         let mut entries = Vec::new();
         entries.try_reserve_exact(len).ok()?;
         entries.extend(core::iter::repeat_with(make).take(len));
@@ -132,18 +179,10 @@ impl<E, const BUCKETS: usize> Table<E, BUCKETS> {
 
     /// All entries that have been made, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &E> {
-        self.places().map(|(_, entry)| entry)
-    }
-
-    /// The same with their places.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (Place, &E)> {
         (1..BUCKETS as u32).flat_map(move |bucket| {
             let made = self.get(Place { bucket, index: 0 }).is_some();
-            let len = if made { 1 << (bucket - 1) } else { 0 };
-            (0..len).filter_map(move |index| {
-                let place = Place { bucket, index };
-                Some((place, self.get(place)?))
-            })
+            let len = if made { len_of(bucket) } else { 0 };
+            (0..len as u32).filter_map(move |index| self.get(Place { bucket, index }))
         })
     }
 }
@@ -161,7 +200,7 @@ impl<E, const BUCKETS: usize> Table<E, BUCKETS> {
                 let len = if entries.is_null() {
                     0
                 } else {
-                    1 << (bucket - 1)
+                    len_of(bucket as u32)
                 };
                 (0..len).map(move |index| {
                     // SAFETY: the bucket has `len` entries.
@@ -199,10 +238,9 @@ impl<E, const BUCKETS: usize> Drop for Table<E, BUCKETS> {
                     if entries.is_null() {
                         return None;
                     }
-                    // Bucket 0 is null, so there is a bucket before this one.
-                    let slice = ptr::slice_from_raw_parts_mut(entries, 1 << (bucket - 1));
-                    // SAFETY: made by `into_raw` of a boxed slice of this length in `get_or_make`, exclusive, and passed
-                    // here once.
+                    let slice = ptr::slice_from_raw_parts_mut(entries, len_of(bucket as u32));
+                    // SAFETY: made by `into_raw` of a boxed slice of this length in `get_or_make`, exclusive, and
+                    // passed here once.
                     Some(unsafe { Box::from_raw(slice) })
                 })
             }
@@ -234,10 +272,21 @@ mod tests {
 
     #[test]
     fn places_round_trip() {
-        for number in 0..1000 {
-            assert_eq!(Place::of(number).number(), Some(number));
+        for number in (0..10_000).chain([65_535, 1 << 24]) {
+            let place = Place::of(number);
+            assert_eq!(place.number(), Some(number));
+            assert!((place.index as usize) < len_of(place.bucket));
         }
         assert_eq!(Place::NONE.number(), None);
+        assert_eq!(Place::of(usize::MAX), Place::NONE);
+    }
+
+    #[test]
+    fn as_many_buckets_as_it_takes() {
+        for entries in (1..5000).chain([65_536]) {
+            let last = Place::of(entries - 1);
+            assert_eq!(buckets_for(entries), last.bucket as usize + 1, "{entries}");
+        }
     }
 
     #[test]

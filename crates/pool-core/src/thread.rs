@@ -1,22 +1,25 @@
 //! Numbers for threads: small, dense, reused after a thread is gone, readable with one plain load.
 //!
-//! A number names the thread's place in every pool's table of caches. It is leased on a thread's first
+//! A number names the thread's place in every pool's table of parts. It is leased on a thread's first
 //! slow operation and given back by a thread-local destructor, so memory follows the most threads alive
-//! at once and not all that ever were. A thread that is already tearing down its thread-locals gets no
-//! number any more and uses the shards.
+//! at once and not all that ever were. A thread that is already tearing down its thread-locals, or that meets
+//! itself in its own part, leases another for one operation.
 
 use core::cell::Cell;
 
 use crate::env;
 use crate::recent;
 use crate::sync::{AtomicU32, Ordering};
-use crate::table::Place;
+use crate::table::{Place, buckets_for};
 
-/// Words of the bitmap: 65,536 threads at once can have a number; more work without a cache.
+/// Words of the bitmap: 65,536 threads at once can have a number; more can take and not put.
 const WORDS: usize = if cfg!(pool_loom) { 1 } else { 2048 };
 
+/// How many numbers there are.
+pub(crate) const NUMBERS: usize = WORDS * u32::BITS as usize;
+
 /// Buckets that a table needs for all of these numbers and none beyond.
-pub(crate) const BUCKETS: usize = (WORDS * u32::BITS as usize).ilog2() as usize + 2;
+pub(crate) const BUCKETS: usize = buckets_for(NUMBERS);
 
 /// Which numbers are leased, a bit each.
 struct Numbers {
@@ -68,6 +71,14 @@ impl Numbers {
             .get((number / u32::BITS) as usize)
             // ORDERING: Acquire, pairs with the Release in `release`, as in `lease`.
             .is_some_and(|word| word.fetch_or(bit, Ordering::Acquire) & bit == 0)
+    }
+
+    /// Whether somebody has this number.
+    fn is_leased(&self, number: u32) -> bool {
+        self.words
+            .get((number / u32::BITS) as usize)
+            // ORDERING: Relaxed. A hint; `lease_one` decides.
+            .is_some_and(|word| word.load(Ordering::Relaxed) >> (number % u32::BITS) & 1 != 0)
     }
 
     /// Gives a leased number back.
@@ -169,9 +180,16 @@ pub(crate) fn lease_place() -> Place {
         .unwrap_or(Place::NONE)
 }
 
-/// The number of a thread that is gone, kept from new threads for as long as this lives: what its caches hold is the
+/// A number that no thread has, kept from new threads for as long as this lives: the parts that it leads to are the
 /// bearer's.
 pub(crate) struct Heir(Handle, u32);
+
+impl Heir {
+    /// Where its parts are.
+    pub(crate) fn place(&self) -> Place {
+        Place::of(self.1 as usize)
+    }
+}
 
 impl Drop for Heir {
     fn drop(&mut self) {
@@ -179,9 +197,28 @@ impl Drop for Heir {
     }
 }
 
-/// Becomes the heir of the thread whose place this was; None if it is a living thread's.
-pub(crate) fn inherit(place: Place) -> Option<Heir> {
-    let number = place.number()? as u32;
+/// The numbers below `end` that belong to nobody at this moment.
+pub(crate) fn free_numbers(end: usize) -> impl Iterator<Item = usize> {
+    let bits = u32::BITS as usize;
+    let numbers = numbers();
+    (0..end.div_ceil(bits).min(WORDS)).flat_map(move |index| {
+        // ORDERING: Relaxed. A hint; `lease_one` decides.
+        let mut free = !numbers.words[index].load(Ordering::Relaxed);
+        core::iter::from_fn(move || {
+            let bit = free.trailing_zeros() as usize;
+            free &= free.checked_sub(1)?;
+            Some(index * bits + bit).filter(|&number| number < end)
+        })
+    })
+}
+
+/// Whether the number belongs to somebody at this moment.
+pub(crate) fn is_leased(number: u32) -> bool {
+    numbers().is_leased(number)
+}
+
+/// Becomes the heir of the thread whose number this was; None if it is a living thread's.
+pub(crate) fn inherit(number: u32) -> Option<Heir> {
     let numbers = numbers();
     numbers.lease_one(number).then(|| Heir(numbers, number))
 }
@@ -208,6 +245,7 @@ mod tests {
         let numbers = Numbers::new();
         assert_eq!(numbers.lease(), Some(0));
         assert!(!numbers.lease_one(0) && numbers.lease_one(40) && !numbers.lease_one(40));
+        assert!(numbers.is_leased(0) && numbers.is_leased(40) && !numbers.is_leased(41));
         numbers.release(0);
         assert!(numbers.lease_one(0));
         assert!(
@@ -219,12 +257,26 @@ mod tests {
 
     #[test]
     fn a_living_threads_place_is_not_inherited() {
-        let place = lease_place();
-        assert!(inherit(place).is_none());
-        let gone = std::thread::spawn(lease_place).join().unwrap();
+        let number = |place: Place| place.number().unwrap() as u32;
+        let ours = number(lease_place());
+        assert!(inherit(ours).is_none() && is_leased(ours));
+        let gone = number(std::thread::spawn(lease_place).join().unwrap());
         let heir = inherit(gone);
         // Another test's thread may have it by now.
         assert!(heir.is_none() || inherit(gone).is_none());
+    }
+
+    #[test]
+    fn free_numbers_are_nobodys() {
+        let ours = lease_place().number().unwrap();
+        let heir = free_numbers(NUMBERS).find_map(|number| inherit(number as u32));
+        let theirs = heir.as_ref().unwrap().1 as usize;
+        assert_eq!(heir.unwrap().place(), Place::of(theirs));
+        assert_ne!(theirs, ours);
+        assert!(free_numbers(NUMBERS).count() > NUMBERS / 2);
+        assert!(free_numbers(NUMBERS).all(|number| number != ours));
+        assert_eq!(free_numbers(0).next(), None);
+        assert!(free_numbers(1000).all(|number| number < 1000));
     }
 
     #[test]

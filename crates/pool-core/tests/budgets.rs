@@ -1,5 +1,5 @@
-//! Limits, floors and rules: what a pool with a budget holds at most, what it keeps at least, and which items it lets go
-//! for how they were used.
+//! Limits, floors and rules: what a pool with a budget holds at most, what it keeps at least, and which items it lets
+//! go for how they were used.
 
 #![cfg(not(pool_loom))]
 
@@ -442,7 +442,6 @@ fn a_floor_keeps_the_youngest() {
     let pool = Arc::new(
         Pool::builder(maker)
             .thread_cache(0)
-            .max_shards(1)
             .min_idle(10)
             .rotate_every(period)
             .clock(clock.clone())

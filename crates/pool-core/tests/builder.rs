@@ -15,8 +15,6 @@ use pool_core::{
     Pooled, Recycle, Stats, SystemClock,
 };
 
-const MAX_SHARDS: usize = usize::BITS as usize;
-
 fn builder() -> Builder<u8, fn() -> u8> {
     Pool::builder(|| 0)
 }
@@ -46,7 +44,7 @@ fn thread_caches() {
             "{stats:?}"
         );
         assert_eq!(stats.idle, 10_000);
-        // One that takes more again and again gets all that it may have, and then needs no shard for half of that.
+        // One that takes more again and again gets all that it may have, and then needs no chain for half of that.
         let burst = |count: usize| {
             let items: Vec<u8> = (0..count).map(|_| pool.take()).collect();
             items.into_iter().for_each(|item| pool.put(item));
@@ -75,29 +73,6 @@ fn thread_caches_by_size() {
     check::<65>(126);
     check::<8192>(1);
     check::<8193>(0);
-}
-
-#[test]
-fn shards() {
-    for given in [0, MAX_SHARDS + 1, 1 << 20, usize::MAX - 1, usize::MAX] {
-        let error = refusal(builder().max_shards(given));
-        assert_eq!(
-            error,
-            BuildError::Shards {
-                given,
-                max: MAX_SHARDS
-            }
-        );
-        assert_eq!(
-            error.to_string(),
-            format!("a pool has 1 to {MAX_SHARDS} shards, given was {given}")
-        );
-    }
-    for given in [1, 2, 63.min(MAX_SHARDS), MAX_SHARDS] {
-        let pool = builder().max_shards(given).thread_cache(0).build();
-        pool.put(1);
-        assert_eq!((pool.stats().shards, pool.take()), (1, 1));
-    }
 }
 
 #[test]
@@ -155,12 +130,9 @@ fn errors_are_errors() {
 /// `build` says the same, in a panic.
 #[test]
 fn build_panics_with_the_message() {
-    let panic = std::panic::catch_unwind(|| builder().max_shards(0).build()).unwrap_err();
+    let panic = std::panic::catch_unwind(|| builder().max_idle(0).build()).unwrap_err();
     let message = panic.downcast::<String>().unwrap();
-    assert_eq!(
-        *message,
-        format!("a pool has 1 to {MAX_SHARDS} shards, given was 0")
-    );
+    assert_eq!(*message, "`max_idle` is at least 1, given was 0");
 }
 
 /// The last word counts, and a mistake that was corrected is none.
@@ -169,8 +141,6 @@ fn said_twice() {
     let pool = builder()
         .thread_cache(usize::MAX)
         .thread_cache(1)
-        .max_shards(0)
-        .max_shards(1)
         .rotate_every(Duration::ZERO)
         .rotate_every(Duration::from_secs(1))
         .rotate_after(0)
@@ -235,14 +205,13 @@ fn debug() {
         format!("{:?}", Arc::new(Pool::new(|| 2)).get_owned()),
         "PooledOwned(2)"
     );
-    let stats = "Stats { cache_hits: 0, shard_hits: 0, steals: 0, victim_hits: 0, misses: 0, creates: 0, \
-                 discards: {}, idle: 0, idle_in_caches: 0, weight: 0, shards: 0, generation: 0, \
+    let stats = "Stats { cache_hits: 0, chain_hits: 0, steals: 0, victim_hits: 0, misses: 0, creates: 0, \
+                 discards: {}, idle: 0, idle_in_caches: 0, weight: 0, parts: 0, generation: 0, \
                  caches: NotYet }";
     assert_eq!(format!("{:?}", Stats::default()), stats);
     let refusing = builder().recycle(|_| Recycle::Discard).build();
     refusing.put(1);
     assert_eq!(format!("{:?}", refusing.stats().discards), "{Refused: 1}");
-    assert!(format!("{:?}", builder().max_shards(0)).contains("max_shards: 0"));
     assert_eq!(format!("{SystemClock:?}"), "SystemClock");
     assert!(format!("{:?}", ManualClock::new()).starts_with("ManualClock("));
     assert_eq!(

@@ -149,7 +149,7 @@ fn every_file_is_compressed_in_every_way() {
     };
     let count = |cell: &str| cell.parse::<u64>().unwrap();
     assert!(count(locked) < count(fresh), "{}", said.out);
-    // Without caches all go through the shards, and what these allocate is more than five files save.
+    // Without caches all go through the chains, and what these allocate is more than five files save.
     assert!(
         count(pooled) < count(fresh) || !caches_work(),
         "{}",

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Item, Ledger, Shape, booked, cached, caches_work, elsewhere, scaled, with_shapes};
-use pool_core::{DiscardReason, Pool, Reaper};
+use pool_core::{Pool, Reaper};
 use trap::{Trapping, while_stopped};
 
 #[global_allocator]
@@ -110,39 +110,35 @@ fn with_nobody_about() {
     });
 }
 
-/// Another thread was in the midst of a put, with the claim of the only shard.
+/// Another thread was in the midst of a put, at the head of its chain.
 #[test]
-fn with_a_claim_held() {
+fn with_a_thread_lost_at_its_chain() {
     let _alone = alone();
     for depth in [0, 4] {
-        for shards in [1, 2] {
-            let (ledger, pool) = booked(depth, shards);
-            let room = cached(depth);
-            let prepare = || {
-                // The ring of the shard is full but for what overflows the cache at the next put.
-                (0..8 + room).for_each(|_| pool.put(ledger.item()));
-                ledger.item()
-            };
-            while_stopped(
-                prepare,
-                |item| pool.put(item),
-                || {
-                    in_child(|| {
-                        assert_eq!(pool.stats().shards, 1);
-                        assert!(pool.try_take().is_some(), "from the tail");
-                        pool.put(ledger.item());
-                        let kept = room != 0 || shards == 2;
-                        let contended = pool.stats().discards.by(DiscardReason::Contended);
-                        assert_eq!(contended, u64::from(!kept));
-                        work_in_child(&pool, &ledger);
-                        drop_in_child(&pool);
-                        // What the lost thread had in its hands is lost with it: an item or a batch.
-                        assert_eq!(ledger.alive(), if room == 0 { 1 } else { room / 2 });
-                    });
-                },
-            );
-            assert_eq!(ledger.alive(), pool.stats().idle);
-        }
+        let (ledger, pool) = booked(depth);
+        let room = cached(depth);
+        let prepare = || {
+            // The ring of the chain is full but for what overflows the cache at the next put.
+            (0..8 + room).for_each(|_| pool.put(ledger.item()));
+            ledger.item()
+        };
+        while_stopped(
+            prepare,
+            |item| pool.put(item),
+            || {
+                in_child(|| {
+                    assert_eq!(pool.stats().parts, 1);
+                    assert!(pool.try_take().is_some(), "from the tail");
+                    pool.put(ledger.item());
+                    assert_eq!((pool.stats().parts, pool.stats().discards.total()), (2, 0));
+                    work_in_child(&pool, &ledger);
+                    drop_in_child(&pool);
+                    // What the lost thread had in its hands is lost with it: an item or a batch.
+                    assert_eq!(ledger.alive(), if room == 0 { 1 } else { room / 2 });
+                });
+            },
+        );
+        assert_eq!(ledger.alive(), pool.stats().idle);
     }
 }
 
@@ -153,7 +149,7 @@ fn with_ones_own_cache_revoked() {
         return;
     }
     let _alone = alone();
-    let (ledger, pool) = booked(8, 2);
+    let (ledger, pool) = booked(8);
     (0..3).for_each(|_| pool.put(ledger.item()));
     pool.rotate();
     while_stopped(
@@ -163,7 +159,7 @@ fn with_ones_own_cache_revoked() {
             in_child(|| {
                 assert_eq!(work_in_child(&pool, &ledger), 3, "left alone");
                 pool.put(ledger.item());
-                assert!(pool.try_take().is_some(), "by way of the shards");
+                assert!(pool.try_take().is_some(), "by way of the chains");
                 drop_in_child(&pool);
                 assert_eq!(ledger.alive(), 3, "not touched: they may be half-moved");
             });
@@ -250,20 +246,7 @@ impl Drop for End {
 #[test]
 fn with_everything_going_on() {
     let _alone = alone();
-    for shape in [
-        Shape {
-            depth: 0,
-            shards: 1,
-        },
-        Shape {
-            depth: 2,
-            shards: 2,
-        },
-        Shape {
-            depth: 64,
-            shards: 8,
-        },
-    ] {
+    for shape in [Shape { depth: 0 }, Shape { depth: 2 }, Shape { depth: 64 }] {
         // No ledger, because its lock might be held by a thread that the child does not have.
         let pool: Pool<Box<u64>, _> = shape.pool(|| Box::new(7));
         let stop = AtomicBool::new(false);

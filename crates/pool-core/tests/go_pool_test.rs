@@ -123,10 +123,8 @@ fn test_pool_stress() {
         }
     });
     let stats = pool.stats();
-    // Not in vain: on a thread of its own each take finds what it has just put, in its cache if there is one. At the
-    // shards the ten meet, and lose many.
-    let least = if caches_work() { P * N / 2 } else { 1 };
-    assert!(stats.hits() >= least as u64, "{stats:?}");
+    // Not in vain: on a thread of its own each take finds what it has just put, in its cache or its chain.
+    assert!(stats.hits() >= (P * N / 2) as u64, "{stats:?}");
 }
 
 /// In Go a nil pool must panic, and not leave the goroutine pinned. Ours cannot be nil, but the user's code

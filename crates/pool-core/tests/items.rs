@@ -1,5 +1,5 @@
 //! Items of every kind: without size, huge, strictly aligned, with forbidden bit patterns, borrowing. All of
-//! them pass through the caches of several threads, the shards and the victims, and come out as they went in.
+//! them pass through the caches of several threads, the chains and the victims, and come out as they went in.
 
 #![cfg(not(pool_loom))]
 
@@ -14,7 +14,7 @@ use std::thread;
 use common::{Shape, cached, elsewhere, scaled, with_shapes};
 use pool_core::Pool;
 
-/// Enough to fill a cache of 64 and to make the shards' chains grow.
+/// Enough to fill a cache of 64 and to make the chains grow.
 const ITEMS: usize = scaled(100, 300, 300);
 
 /// Puts items in, moves them through every part of the pool, and compares.
@@ -165,7 +165,7 @@ fn huge() {
     let stack = if cfg!(debug_assertions) { 64 } else { 32 } * SIZE;
     let work = || {
         for depth in [0, 1, 4] {
-            let shape = Shape { depth, shards: 2 };
+            let shape = Shape { depth };
             let pool: Pool<[u8; SIZE], _> = shape.pool(|| [1; SIZE]);
             for round in 0..3 {
                 for _ in 0..4 {
@@ -200,8 +200,8 @@ fn huge() {
         .unwrap();
 }
 
-/// The first ring and a cache's first room have eight places each. Neither is made on the stack: there is none for eight
-/// items.
+/// The first ring and a cache's first room have eight places each. Neither is made on the stack: there is none for
+/// eight items.
 #[test]
 fn huge_ones_do_not_pass_over_the_stack_together() {
     const SIZE: usize = 1 << 20;
@@ -215,7 +215,7 @@ fn huge_ones_do_not_pass_over_the_stack_together() {
     let stack = if cfg!(debug_assertions) { 48 } else { 12 } * SIZE;
     let work = || {
         for depth in [0, 8] {
-            let shape = Shape { depth, shards: 1 };
+            let shape = Shape { depth };
             let pool: HugePool = shape.pool(|| [1; SIZE]);
             put(&pool);
             assert_eq!(pool.stats().idle, 1);

@@ -14,7 +14,7 @@ use pool_core::{DiscardReason, Pool};
 struct Failing;
 
 /// Smaller ones are the test's own, the harness's, or crossbeam-epoch's, whose failure ends the process.
-const BIG: usize = 6 * 1024;
+const BIG: usize = 3 * 1024;
 
 thread_local! {
     /// How many big allocations of this thread succeed, and how many fail after them.
@@ -59,15 +59,15 @@ unsafe impl GlobalAlloc for Failing {
 #[global_allocator]
 static ALLOCATOR: Failing = Failing;
 
-/// So big that eight of them are a big allocation.
+/// So big that two of them, as many as a ring has places for, are a big allocation.
 struct Fat {
     item: Item,
-    filling: [u8; 1000],
+    filling: [u8; 1900],
 }
 
 impl Fat {
     fn new(item: Item) -> Self {
-        let filling = [item.number() as u8; 1000];
+        let filling = [item.number() as u8; 1900];
         Self { item, filling }
     }
 
@@ -79,11 +79,11 @@ impl Fat {
 
 /// What uses every way in and out.
 fn use_it<F: Fn() -> Fat>(pool: &Pool<Fat, F>, ledger: &Ledger, held: &mut Vec<Fat>) {
-    for _ in 0..150 {
+    for _ in 0..80 {
         pool.put(Fat::new(ledger.item()));
     }
     for round in 0..3 {
-        held.extend((0..100).map(|_| pool.take()));
+        held.extend((0..90).map(|_| pool.take()));
         held.iter().for_each(Fat::check);
         held.drain(20..).for_each(|item| pool.put(item));
         held.drain(..10 - round).for_each(|item| pool.put(item));
@@ -91,7 +91,7 @@ fn use_it<F: Fn() -> Fat>(pool: &Pool<Fat, F>, ledger: &Ledger, held: &mut Vec<F
     }
     held.drain(5..).for_each(|item| pool.put(item));
     pool.clear();
-    for _ in 0..150 {
+    for _ in 0..80 {
         pool.put(Fat::new(ledger.item()));
     }
 }
@@ -109,11 +109,6 @@ fn run(shape: Shape, succeed: usize, fail: usize) -> usize {
     let stats = pool.stats();
     assert_eq!(ledger.alive(), stats.idle + held.len(), "{stats:?}");
     assert_eq!(ledger.dropped() as u64, stats.discards.total(), "{stats:?}");
-    assert_eq!(
-        stats.discards.by(DiscardReason::Contended),
-        0,
-        "nobody else is about: {stats:?}"
-    );
     // It works again.
     let before = pool.stats().creates;
     held.drain(..).for_each(|item| pool.put(item));
@@ -123,8 +118,8 @@ fn run(shape: Shape, succeed: usize, fail: usize) -> usize {
     FAILED.get()
 }
 
-/// More than a run asks for, which is about twenty.
-const MOST: usize = 60;
+/// More than a run asks for.
+const MOST: usize = 400;
 
 #[test]
 fn each_allocation_fails() {
@@ -150,10 +145,7 @@ fn each_allocation_fails() {
 fn no_memory_at_all() {
     let ledger = Ledger::new();
     let maker = ledger.maker();
-    let shape = Shape {
-        depth: 0,
-        shards: 1,
-    };
+    let shape = Shape { depth: 0 };
     let pool = shape.pool(move || Fat::new(maker()));
     PLAN.set((0, usize::MAX));
     for _ in 0..10 {
@@ -177,7 +169,6 @@ fn a_cache_that_cannot_grow() {
     }
     let pool = Pool::builder(|| [0u64; 16])
         .thread_cache(512)
-        .max_shards(1)
         .rotate_manually()
         .build();
     // More than the first room of a cache.

@@ -1,7 +1,7 @@
-//! The pairs of what two threads can do to a pool, at the same time, with thread caches and without: on an empty pool, on
-//! one with items in a cache and a shard, on one with victims, on one that is due to turn and on one with limits; and of
-//! what is done to all pools that are registered, and to one of them. A pair has the starts in which it does something
-//! that it does in no other. Small enough to run under Miri with many seeds, which is what it is for:
+//! The pairs of what two threads can do to a pool, at the same time, with thread caches and without: on an empty pool,
+//! on one with items in a cache and a shard, on one with victims, on one that is due to turn and on one with limits;
+//! and of what is done to all pools that are registered, and to one of them. A pair has the starts in which it does
+//! something that it does in no other. Small enough to run under Miri with many seeds, which is what it is for:
 //!
 //! ```text
 //! MIRIFLAGS="-Zmiri-tree-borrows -Zmiri-permissive-provenance -Zmiri-many-seeds=0..64" \
@@ -11,8 +11,8 @@
 //! No vectors, few iterators, and a book without a lock: a lock would order what the pool has to order.
 //!
 //! An operation that is not here is to the other side as one that is: `take`, `put` and `get_owned` are parts of others
-//! below, `detach` ends a take, `Debug` and `export` read what `stats` reads, a `BufferPool` is many pools, and a reaper's
-//! thread does what `tend` and `relieve` do.
+//! below, `detach` ends a take, `Debug` and `export` read what `stats` reads, a `BufferPool` is many pools, and a
+//! reaper's thread does what `tend` and `relieve` do.
 #![cfg(not(pool_loom))]
 
 #[path = "common/meeting.rs"]
@@ -181,14 +181,14 @@ const EXIT: &str = "exit of a thread";
 const DROP: &str = "drop of an Arc";
 /// Only looks.
 const STATS: &str = "stats";
-/// Puts, to the shards.
+/// Puts, to the chains.
 const PREFILL: &str = "prefill";
 
 /// What a pool is like at the start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Start {
     Empty,
-    /// Items in the cache of one of the threads and in a shard; without caches, as many as the shard keeps.
+    /// Items in the cache of one of the threads and in its chain; without caches, all in its chain.
     Some,
     /// The same a generation ago, and a new one.
     Victims,
@@ -237,10 +237,7 @@ impl Clock for Hand {
 
 fn builder(depth: usize, book: &'static Book) -> Builder<Item, Made> {
     let make: Made = Box::new(|| book.item());
-    Pool::builder(make)
-        .thread_cache(depth)
-        .max_shards(if depth == NONE { 2 } else { 1 })
-        .rotate_manually()
+    Pool::builder(make).thread_cache(depth).rotate_manually()
 }
 
 /// A pool that turns every second, and its clock.
@@ -261,9 +258,9 @@ fn due_pool(depth: usize, book: &'static Book) -> Items {
     pool
 }
 
-/// One with three victims in its one shard, of which all but one should be gone by now.
+/// One with three victims in its one part, of which all but one should be gone by now.
 fn decaying_pool(book: &'static Book) -> Items {
-    let (pool, clock) = timed_pool(builder(NONE, book).max_shards(1), book);
+    let (pool, clock) = timed_pool(builder(NONE, book), book);
     pool.rotate();
     clock.0.store(990, Ordering::Relaxed);
     pool
@@ -468,9 +465,9 @@ const TEND: &str = "tend";
 /// Turns the generation when the victims have begun to go: what is taken out then has to stay.
 const TURN: &str = "get and rotate";
 
-/// A visit turns the pool, clears it, or lets its coldest items go. Turns, by time or not, and clearings meet above what else
-/// is done to a pool, and each other; to a clearing who takes the coldest items is a thief. The list is an `AtomicValue`: that
-/// one changes it while another reads it, whatever for, and that two change it, are pairs of that.
+/// A visit turns the pool, clears it, or lets its coldest items go. Turns, by time or not, and clearings meet above
+/// what else is done to a pool, and each other; to a clearing who takes the coldest items is a thief. The list is an
+/// `AtomicValue`: that one changes it while another reads it, whatever for, and that two change it, are pairs of that.
 #[test]
 fn registry() {
     static BOOK: Book = Book::new();

@@ -20,7 +20,7 @@ use pool_core::{Clock, DiscardReason, Pool, PooledOwned, Recycle};
 /// Threads that hold items in their caches at the same time: enough for several buckets of the table.
 const THREADS: usize = 5;
 
-/// Fills every place that a pool has: the caches of several threads, shards, victims. One thread at a time, so
+/// Fills every place that a pool has: the caches of several threads, chains, victims. One thread at a time, so
 /// that nothing is turned away. Returns how many items it put.
 fn populate<F: Fn() -> Item + Sync>(pool: &Pool<Item, F>, ledger: &Ledger, each: usize) -> usize {
     let turn = AtomicUsize::new(0);
@@ -142,10 +142,7 @@ fn recycle_hook() {
 fn recycle_hook_behind_guards() {
     let ledger = Ledger::new();
     let fuse = Arc::new(Fuse::new(0));
-    let shape = Shape {
-        depth: 2,
-        shards: 1,
-    };
+    let shape = Shape { depth: 2 };
     let pool = Arc::new(
         shape
             .builder(ledger.maker())
@@ -424,13 +421,7 @@ fn clock() {
 #[test]
 fn detach_from_the_last_guard() {
     let ledger = Ledger::new();
-    let pool = Arc::new(
-        Shape {
-            depth: 2,
-            shards: 1,
-        }
-        .pool(ledger.maker()),
-    );
+    let pool = Arc::new(Shape { depth: 2 }.pool(ledger.maker()));
     (0..3).for_each(|_| pool.put(ledger.item()));
     let guard = pool.get_owned();
     drop(pool);

@@ -43,7 +43,7 @@ fn registered(builder: Builder<Item, Maker>) -> Arc<Pool<Item, Maker>> {
     pool
 }
 
-/// Items in the cache of another thread, in this one's and in shards.
+/// Items in the cache of another thread, in this one's and in chains.
 fn fill(pool: &Pool<Item, Maker>, ledger: &Ledger, count: usize) {
     elsewhere(|| (0..count / 2).for_each(|_| pool.put(ledger.item())));
     (0..count - count / 2).for_each(|_| pool.put(ledger.item()));
@@ -122,19 +122,14 @@ fn the_coldest_go_first() {
     const COUNT: usize = scaled(64, 1000, 1000);
     let (ledger, clock) = (Ledger::new(), Arc::new(ManualClock::new()));
     let gone = Arc::new(Mutex::new(Vec::new()));
-    let pool = registered(
-        builder(&ledger, &clock)
-            .thread_cache(0)
-            .max_shards(1)
-            .on_discard({
-                let gone = gone.clone();
-                move |item: &Item, reason| {
-                    if reason == DiscardReason::Aged {
-                        gone.lock().unwrap().push(item.number());
-                    }
-                }
-            }),
-    );
+    let pool = registered(builder(&ledger, &clock).thread_cache(0).on_discard({
+        let gone = gone.clone();
+        move |item: &Item, reason| {
+            if reason == DiscardReason::Aged {
+                gone.lock().unwrap().push(item.number());
+            }
+        }
+    }));
     tend();
     (0..COUNT).for_each(|_| pool.put(ledger.item()));
     clock.advance(PERIOD + MOMENT);
@@ -214,7 +209,7 @@ fn what_is_used_stays() {
         used.push(pool.get().number());
     }
     used.dedup();
-    // A cache gives it again after the turn; shards give the oldest then, and go on with that.
+    // A cache gives it again after the turn; chains give the oldest then, and go on with that.
     let items = if caches_work() { 1 } else { 2 };
     assert_eq!(used.len(), items, "{used:?}");
     assert_eq!((pool.stats().idle, ledger.alive()), (1, 1));

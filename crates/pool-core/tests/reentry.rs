@@ -134,7 +134,7 @@ fn every_operation_in_every_place() {
                         "{name} in {place:?}"
                     );
                 };
-                // Enough to overflow the smaller caches and to reach the shards.
+                // Enough to overflow the smaller caches and to reach the chains.
                 let held: Vec<_> = (0..12).map(|_| pool.get()).collect();
                 check(12);
                 drop(held);

@@ -1,5 +1,5 @@
-//! A sandbox that begins after the first use: the barrier that worked is refused from now on. What lies in threads' caches
-//! is let go of all the same, by its owner's next operation or after its thread's end, and statistics say so.
+//! A sandbox that begins after the first use: the barrier that worked is refused from now on. What lies in threads'
+//! caches is let go of all the same, by its owner's next operation or after its thread's end, and statistics say so.
 
 #![cfg(all(target_os = "linux", not(pool_loom), not(miri)))]
 
@@ -75,7 +75,7 @@ fn late(whom: For) {
         pool.clear();
         let stats = pool.stats();
         assert_eq!((stats.caches, stats.idle), (CacheState::Refused, 80));
-        // The owner's next operation empties its cache into the shards, from where the others are let go of.
+        // The owner's next operation empties its cache into the chains, from where the others are let go of.
         go.send(()).unwrap();
         assert_eq!(comes_again.join().unwrap(), 20);
         assert_eq!(pool.stats().idle, 80);

@@ -81,9 +81,9 @@ fn beside_idle_threads<R>(pool: &Pool<Buffer>, check: impl FnOnce(usize) -> R) -
     })
 }
 
-/// Whether what the threads have put is there. Some may have been turned away where all shards were claimed.
+/// Whether what the threads have put is there.
 fn is_full(pool: &Pool<Buffer>) -> bool {
-    pool.stats().idle > THREADS * BUFFERS * 8 / 10
+    pool.stats().idle == THREADS * BUFFERS
 }
 
 /// Whether no more than a hundredth of what came in is still there.

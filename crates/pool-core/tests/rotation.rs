@@ -269,7 +269,7 @@ fn every_size_around_a_power_of_two() {
         128,
         MAX_THREAD_CACHE,
     ] {
-        let shape = Shape { depth, shards: 2 };
+        let shape = Shape { depth };
         for count in [1, 31, 32, 33, 63, 64, 65, 127, 128, 129, depth, depth + 1] {
             let ledger = Ledger::new();
             let pool = shape.pool(ledger.maker());

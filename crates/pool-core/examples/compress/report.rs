@@ -157,8 +157,8 @@ pub(crate) fn table(results: &Results, complaints: &Complaints) {
     row("  from the thread's cache", &|way| {
         level(way, &|stats| stats.cache_hits)
     });
-    row("  from its own shard", &|way| {
-        level(way, &|stats| stats.shard_hits)
+    row("  from its own chain", &|way| {
+        level(way, &|stats| stats.chain_hits)
     });
     row("  stolen from another", &|way| {
         level(way, &|stats| stats.steals)

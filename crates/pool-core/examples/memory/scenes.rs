@@ -1,7 +1,7 @@
 //! What happens in each scene, and what is to come out.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, LazyLock, Mutex};
+use std::sync::{Arc, Barrier, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const KIB: usize = 1024;
 const THREADS: usize = 64;
 const BUFFERS: usize = 1000;
 
-/// Enough to go through a thread's cache to the shards.
+/// Enough to go through a thread's cache to its chain.
 const REHEARSAL: usize = 150;
 
 /// Threads and buffers of the burst in the picture.
@@ -246,8 +246,7 @@ fn idle_verdict(samples: &[Sample], period_ms: u64) -> Result<String, String> {
         "{} KiB at the start, {} KiB with {} buffers idle, {} KiB with {} idle {} ms later (periods of {period_ms} ms; up to {allowed} KiB are allowed)",
         start.resident_kib, full.resident_kib, full.idle, last.resident_kib, last.idle, last.ms
     );
-    // Some are dropped at once where all shards were claimed.
-    if full.idle >= THREADS * BUFFERS * 9 / 10 && last.idle == 0 && last.resident_kib <= allowed {
+    if full.idle >= THREADS * BUFFERS && last.idle == 0 && last.resident_kib <= allowed {
         Ok(text)
     } else {
         Err(text)
@@ -370,14 +369,12 @@ fn burst(
             }
         });
         watch.until(period_ms, idle);
-        let (all, turn) = (Barrier::new(BURSTING), Mutex::new(()));
+        let all = Barrier::new(BURSTING);
         thread::scope(|scope| {
             for _ in 0..BURSTING {
                 scope.spawn(|| {
                     let held: Vec<_> = (0..BURST / BURSTING).map(|_| pool.take()).collect();
                     all.wait();
-                    // One after the other, so that none is turned away where all shards are claimed.
-                    let _turn = turn.lock();
                     held.into_iter().for_each(|item| pool.put(item));
                 });
             }

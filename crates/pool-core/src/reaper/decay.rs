@@ -16,8 +16,8 @@
 use core::time::Duration;
 
 use crate::discard::DiscardReason;
+use crate::part::Parity;
 use crate::pool::Pool;
-use crate::shard::Parity;
 use crate::sync::{AtomicUsize, Ordering};
 
 /// In how many steps a generation's victims go.
@@ -73,7 +73,7 @@ impl<T, F> Pool<T, F> {
     /// Turns the generation if a period is over, and otherwise lets some of the coldest items go. Says when it
     /// wants to be called again; None for never.
     ///
-    /// Takes time in proportion to shards, threads and rings, and then runs destructors, with nothing held.
+    /// Takes time in proportion to threads and rings, and then runs destructors, with nothing held.
     pub(crate) fn turn_and_decay(&self) -> Option<Duration> {
         let period = self.policy.every?;
         let left = self.turn_by_time()?;
@@ -95,51 +95,17 @@ impl<T, F> Pool<T, F> {
     fn decay(&self, left: Duration, period: Duration) -> bool {
         let generation = self.generation();
         let victim = Parity::victim(generation);
-        let lens: Vec<_> = self
-            .shards
-            .iter()
-            .map(|(number, shard)| (number, shard.chain(victim).len()))
-            .filter(|&(_, len)| len != 0)
-            .collect();
-        let victims: usize = lens.iter().map(|&(_, len)| len).sum();
+        let victims = self.victims(victim);
         let start = self.curve.start(generation, victims);
         let mut surplus = victims.saturating_sub(allowed(start, left, period));
         if self.policy.min_idle != 0 {
             surplus = surplus.min(self.idle().saturating_sub(self.policy.min_idle));
         }
-        let mut there = victims;
-        for (number, len) in lens {
-            // The same part of each shard, as nobody knows which one's are older.
-            let share = (surplus as f64 * (len as f64 / there as f64)).ceil() as usize;
-            self.let_coldest_go(generation, number, share.min(surplus));
-            there -= len;
-            surplus -= share.min(surplus);
+        if surplus != 0 {
+            self.let_some_go(generation, victims, surplus);
+            self.collect();
         }
         victims != 0
-    }
-
-    /// Drops up to `count` of a shard's oldest victims.
-    fn let_coldest_go(&self, generation: usize, number: usize, count: usize) {
-        let Some(shard) = self.shards.get(number) else {
-            return;
-        };
-        if count == 0 {
-            return;
-        }
-        let victim = Parity::victim(generation);
-        // One by one, so that each is out of the pool only while it is dropped.
-        let cold = core::iter::from_fn(|| {
-            let item = shard.chain(victim).pop_tail()?;
-            if self.generation() == generation {
-                return Some(item);
-            }
-            // The chain has become the primary meanwhile, and this is an item that was just put back.
-            self.shelve_one(item);
-            None
-        });
-        self.discard_all(cold.take(count), DiscardReason::Aged);
-        self.shards.unmark(victim, number);
-        shard.collect();
     }
 }
 
@@ -147,7 +113,6 @@ impl<T, F> Pool<T, F> {
 mod tests {
     use super::*;
     use crate::policy::Recycle;
-    use crate::shard::Shard;
 
     #[test]
     fn the_curve_falls_from_all_to_none() {
@@ -181,33 +146,36 @@ mod tests {
     }
 
     #[test]
-    fn every_shard_loses_the_same_part() {
+    fn every_part_loses_the_same_part() {
         let pool = Pool::builder(|| 0u8)
             .thread_cache(0)
-            .max_shards(3)
             .rotate_manually()
             .build();
-        let claim = |number| pool.shards.get(number).and_then(Shard::try_claim);
-        // A put passes over what is claimed, and makes another shard as long as it may.
-        let put_past = |claimed: &[usize], count| {
-            let claims: Vec<_> = claimed.iter().map(|&number| claim(number)).collect();
-            (0..count).for_each(|_| pool.put(0));
-            drop(claims);
-        };
-        put_past(&[], 1);
-        put_past(&[0], 1);
-        put_past(&[0, 1], 40);
-        put_past(&[0, 2], 59);
-        put_past(&[1, 2], 299);
+        let barrier = std::sync::Barrier::new(3);
+        std::thread::scope(|scope| {
+            for count in [300, 60, 40] {
+                let (pool, barrier) = (&pool, &barrier);
+                scope.spawn(move || {
+                    (0..count).for_each(|_| pool.put(0));
+                    // No two of them one after the other in one part.
+                    barrier.wait();
+                });
+            }
+        });
         pool.rotate();
         let victim = Parity::victim(pool.generation());
-        let lens = || [0, 1, 2].map(|number| pool.shards.get(number).unwrap().chain(victim).len());
-        assert_eq!(lens(), [300, 60, 40]);
+        let lens = || {
+            let lens = pool.parts.iter().map(|part| part.chain(victim).len());
+            let mut lens: Vec<_> = lens.filter(|&len| len != 0).collect();
+            lens.sort_unstable();
+            lens
+        };
+        assert_eq!(lens(), [40, 60, 300]);
         let period = Duration::from_secs(10);
         assert!(pool.decay(period / 2, period));
-        assert_eq!(lens(), [150, 30, 20]);
+        assert_eq!(lens(), [20, 30, 150]);
         assert!(pool.decay(Duration::ZERO, period));
-        assert_eq!(lens(), [0; 3]);
+        assert!(lens().is_empty());
         assert!(!pool.decay(Duration::ZERO, period), "nothing is left");
     }
 

@@ -84,7 +84,7 @@ fn go_on(first: Option<Payload>) {
 /// Looks after all registered pools once, as the [`Reaper`](crate::Reaper)'s thread does: turns the generations whose
 /// time has come and lets the coldest items go. Says when to come again; None when no registered pool goes by time.
 ///
-/// For event loops that want no thread. Takes time in proportion to the registered pools' shards and threads, and then
+/// For event loops that want no thread. Takes time in proportion to the registered pools' threads, and then
 /// runs destructors. Blocks for a bounded time at most, as [`Pool::rotate`](crate::Pool::rotate) does.
 ///
 /// # Panics

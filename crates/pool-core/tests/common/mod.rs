@@ -211,24 +211,16 @@ fn system_has_barrier() -> bool {
     cfg!(any(windows, miri, pool_loom))
 }
 
-/// How deep the thread caches are, where the system has what they need, and how many shards there may be.
+/// How deep the thread caches are, where the system has what they need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     pub(crate) depth: usize,
-    pub(crate) shards: usize,
 }
 
 impl Shape {
-    /// Without thread caches, with the smallest, and with the usual; with one shard, two, and all. Miri, which is a
-    /// thousand times slower, sees each of them once.
+    /// Without thread caches, with the smallest, and with the usual.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
-        let depths = [0, 1, 2, 64].into_iter().enumerate();
-        depths.flat_map(|(place, depth)| {
-            let shards = [1, 2, usize::BITS as usize].into_iter().enumerate();
-            shards
-                .filter(move |(other, _)| !cfg!(miri) || place % 3 == *other)
-                .map(move |(_, shards)| Self { depth, shards })
-        })
+        [0, 1, 2, 64].into_iter().map(|depth| Self { depth })
     }
 
     /// A builder of this shape for a pool that turns only when told.
@@ -238,7 +230,6 @@ impl Shape {
     {
         Pool::builder(create)
             .thread_cache(self.depth)
-            .max_shards(self.shards)
             .rotate_manually()
     }
 
@@ -251,12 +242,9 @@ impl Shape {
 }
 
 /// An empty pool of a shape, and the ledger of what it makes.
-pub(crate) fn booked(
-    depth: usize,
-    shards: usize,
-) -> (Ledger, Pool<Item, impl Fn() -> Item + Send + Sync>) {
+pub(crate) fn booked(depth: usize) -> (Ledger, Pool<Item, impl Fn() -> Item + Send + Sync>) {
     let ledger = Ledger::new();
-    let pool = Shape { depth, shards }.pool(ledger.maker());
+    let pool = Shape { depth }.pool(ledger.maker());
     (ledger, pool)
 }
 
