@@ -217,13 +217,13 @@ impl<T, F> Pool<T, F> {
 
     /// Drops items that are too old, oldest first, but for as many of the youngest as the floor wants: those go back.
     /// Nothing may be held.
-    pub(crate) fn let_go(&self, mut items: impl Iterator<Item = T>) {
+    pub(crate) fn let_go(&self, mut items: impl Iterator<Item = T>, panics: &mut Deferred) {
         let missing = match self.policy.min_idle {
             0 => 0,
             floor => floor.saturating_sub(self.idle()),
         };
         if missing == 0 {
-            return self.discard_all(items, DiscardReason::Aged);
+            return self.discard_each(items, DiscardReason::Aged, panics);
         }
         let mut youngest = VecDeque::new();
         let surplus = core::iter::from_fn(|| {
@@ -239,12 +239,10 @@ impl<T, F> Pool<T, F> {
                 }
             }
         });
-        let mut panics = Deferred::none();
-        panics.call(|| self.discard_all(surplus, DiscardReason::Aged));
+        self.discard_each(surplus, DiscardReason::Aged, panics);
         for item in youngest {
             panics.call(|| self.shelve_one(item));
         }
-        panics.resume();
     }
 }
 

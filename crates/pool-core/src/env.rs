@@ -12,6 +12,47 @@ mod imp {
     pub(crate) use std::thread::yield_now;
     pub(crate) use std::thread_local;
 
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    use crate::sync::{AtomicPtr, Ordering};
+
+    /// A value that is made at its first use. Several threads may make one then; the first to have finished wins, and the
+    /// others throw theirs away. So nobody waits: neither for a thread that was stopped there or lost in a fork, nor
+    /// for itself when an allocator comes back here.
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    pub(crate) struct Raced<T>(AtomicPtr<T>);
+
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    impl<T> Raced<T> {
+        pub(crate) const fn new() -> Self {
+            Self(AtomicPtr::new(core::ptr::null_mut()))
+        }
+
+        /// The value, for as long as the process runs.
+        pub(crate) fn get_or_make(&'static self, make: impl FnOnce() -> T) -> &'static T {
+            // ORDERING: Acquire, pairs with the Release below: the value is made.
+            let mut made = self.0.load(Ordering::Acquire);
+            if made.is_null() {
+                let fresh = Box::into_raw(Box::new(make()));
+                // ORDERING: Release on success, Acquire on failure: as above, pairs with itself.
+                made = match self.0.compare_exchange(
+                    core::ptr::null_mut(),
+                    fresh,
+                    Ordering::Release,
+                    Ordering::Acquire,
+                ) {
+                    Ok(_) => fresh,
+                    Err(theirs) => {
+                        // SAFETY: ours from `into_raw` above, and never published.
+                        drop(unsafe { Box::from_raw(fresh) });
+                        theirs
+                    }
+                };
+            }
+            // SAFETY: made before it was published, and never freed.
+            unsafe { &*made }
+        }
+    }
+
     /// Looks that only spin: whoever is inside and running is out before these are over.
     pub(crate) const SPINS: u32 = 100;
     /// Looks that yield, for whoever has been preempted inside. Each may take a time slice of every runnable

@@ -64,7 +64,7 @@ impl<T, F> Pool<T, F> {
         let turned = (0..ATTEMPTS).any(|_| {
             let generation = self.generation();
             // While they are victims, so that nothing that was put back in this generation is among them.
-            panics.call(|| self.let_victims_go(generation));
+            self.let_victims_go(generation, &mut panics);
             // ORDERING: Relaxed. See `generation`. Who comes second has turned nothing, and begins anew with what have
             // become victims meanwhile.
             self.generation
@@ -78,26 +78,25 @@ impl<T, F> Pool<T, F> {
         });
         if turned {
             let (loot, rings) = self.sweep(Some(Take::Parked));
-            panics.call(|| self.let_go(loot.into_iter().flatten()));
-            panics.call(|| self.tidy(rings));
+            self.let_go(loot.into_iter().flatten(), &mut panics);
+            self.tidy(rings, &mut panics);
         }
         panics.resume();
     }
 
     /// Drops the victims of a generation, but for as many as the floor wants.
-    fn let_victims_go(&self, generation: usize) {
+    fn let_victims_go(&self, generation: usize, panics: &mut Deferred) {
         let victim = Parity::victim(generation);
         if self.policy.min_idle == 0 {
-            let mut panics = Deferred::none();
             for part in self.parts.iter() {
                 let len = part.chain(victim).len();
-                panics.call(|| self.let_coldest_go(generation, part, len));
+                self.let_coldest_go(generation, part, len, panics);
             }
-            return panics.resume();
+            return;
         }
         let victims = self.victims(victim);
         let surplus = self.idle().saturating_sub(self.policy.min_idle);
-        self.let_some_go(generation, victims, surplus.min(victims));
+        self.let_some_go(generation, victims, surplus.min(victims), panics);
     }
 
     /// How many victims there are.
@@ -107,10 +106,15 @@ impl<T, F> Pool<T, F> {
     }
 
     /// Drops some of so many victims: the same part of each thread's, as nobody knows which one's are older.
-    pub(crate) fn let_some_go(&self, generation: usize, victims: usize, mut surplus: usize) {
+    pub(crate) fn let_some_go(
+        &self,
+        generation: usize,
+        victims: usize,
+        mut surplus: usize,
+        panics: &mut Deferred,
+    ) {
         let victim = Parity::victim(generation);
         let mut there = victims;
-        let mut panics = Deferred::none();
         for part in self.parts.iter() {
             let len = part.chain(victim).len().min(there);
             if len == 0 || surplus == 0 {
@@ -118,39 +122,41 @@ impl<T, F> Pool<T, F> {
             }
             let share = (surplus as f64 * (len as f64 / there as f64)).ceil() as usize;
             let share = share.min(surplus).min(len);
-            panics.call(|| self.let_coldest_go(generation, part, share));
+            self.let_coldest_go(generation, part, share, panics);
             there -= len;
             surplus -= share;
         }
-        panics.resume();
     }
 
-    /// Drops up to `count` of the oldest victims of a part.
-    fn let_coldest_go(&self, generation: usize, part: &Part<T>, count: usize) {
-        if count == 0 {
-            return;
-        }
+    /// Drops up to `count` of the oldest victims of a part: one by one, so that each is out of the pool only while it is
+    /// dropped.
+    fn let_coldest_go(
+        &self,
+        generation: usize,
+        part: &Part<T>,
+        count: usize,
+        panics: &mut Deferred,
+    ) {
         let victim = Parity::victim(generation);
-        // One by one, so that each is out of the pool only while it is dropped.
-        let cold = core::iter::from_fn(|| {
-            let item = part.chain(victim).pop_tail()?;
+        for _ in 0..count {
+            let Some(item) = part.chain(victim).pop_tail() else {
+                return;
+            };
             if self.generation() == generation {
-                return Some(item);
+                panics.call(|| self.discard(item, DiscardReason::Aged));
+            } else {
+                // The chain has become the primary meanwhile, and this may be an item that was just put back (R3).
+                return panics.call(|| self.shelve_one(item));
             }
-            // The chain has become the primary meanwhile, and this may be an item that was just put back (R3).
-            self.shelve_one(item);
-            None
-        });
-        self.discard_all(cold.take(count), DiscardReason::Aged);
+        }
     }
 
     /// Gives the memory of empty rings back: what a sweep has brought, and where it could not come, the caller's and
     /// that of threads that are gone.
-    fn tidy(&self, rings: Vec<Detached<T>>) {
+    fn tidy(&self, rings: Vec<Detached<T>>, panics: &mut Deferred) {
         let own = self.part();
-        let mut panics = Deferred::none();
         // Empty, but for what a thief that was out of step may have given back meanwhile.
-        panics.call(|| self.let_go(rings.into_iter().flatten()));
+        self.let_go(rings.into_iter().flatten(), panics);
         for part in self.parts.iter() {
             let producer = if own.is_some_and(|own| core::ptr::eq(own, part)) {
                 part.produce()
@@ -169,10 +175,9 @@ impl<T, F> Pool<T, F> {
                 }
             }
             drop(producer);
-            panics.call(|| self.let_go(rings.into_iter().flatten().flatten()));
+            self.let_go(rings.into_iter().flatten().flatten(), panics);
         }
         self.collect();
-        panics.resume();
     }
 
     /// Frees the memory of unlinked rings.
@@ -201,11 +206,11 @@ impl<T, F> Pool<T, F> {
         let (loot, rings) = self.sweep(Some(Take::All));
         let all = loot.into_iter().flatten();
         let all = all.chain(self.parts.iter().flat_map(Part::drain));
-        panics.call(|| self.discard_all(all, DiscardReason::Cleared));
-        panics.call(|| self.tidy(rings));
+        self.discard_each(all, DiscardReason::Cleared, &mut panics);
+        self.tidy(rings, &mut panics);
         // What the rings have been emptied of is out only now.
         let (_, rings) = self.sweep(None);
-        panics.call(|| self.tidy(rings));
+        self.tidy(rings, &mut panics);
         panics.resume();
         #[cfg(feature = "tracing")]
         crate::events::emit(|| tracing::debug!(idle = self.idle(), "the pool was cleared"));
@@ -542,7 +547,7 @@ mod tests {
         pool.rotate();
         pool.put(2);
         let late = pool.generation().wrapping_sub(1);
-        pool.let_coldest_go(late, own, 5);
+        pool.let_coldest_go(late, own, 5, &mut Deferred::none());
         assert_eq!((pool.stats().idle, pool.try_take()), (1, Some(2)));
     }
 

@@ -486,10 +486,20 @@ impl<T, F> Pool<T, F> {
     /// Drops items, every one of them, whatever hooks and destructors panic; the first panic goes on after that.
     pub(crate) fn discard_all(&self, items: impl Iterator<Item = T>, reason: DiscardReason) {
         let mut panics = Deferred::none();
+        self.discard_each(items, reason, &mut panics);
+        panics.resume();
+    }
+
+    /// The same with the panics in the caller's hands.
+    pub(crate) fn discard_each(
+        &self,
+        items: impl Iterator<Item = T>,
+        reason: DiscardReason,
+        panics: &mut Deferred,
+    ) {
         for item in items {
             panics.call(|| self.discard(item, reason));
         }
-        panics.resume();
     }
 }
 

@@ -194,7 +194,7 @@ fn settle(pool: impl Deref<Target = Pool<Item, Maker>>, ledger: &Ledger) -> Stat
 #[test]
 #[should_panic(expected = "other outcomes than known")]
 fn canary() {
-    explore_briefly(1, &[0], || {
+    explore_briefly(6720, &[0], || {
         let (pool, ledger) = pool(2);
         pool.put(ledger.item());
         beside(
@@ -227,7 +227,7 @@ fn take_against_rotate() {
 /// patience.
 #[test]
 fn put_against_rotate() {
-    explore_within(Some(2), 1, &[(0, 1), (1, 1), (1, 2)], || {
+    explore_within(Some(2), 2380, &[(0, 1), (1, 1), (1, 2)], || {
         let (pool, ledger) = pool(2);
         pool.put(ledger.item());
         pool.rotate();
@@ -273,7 +273,7 @@ fn take_against_clear() {
 /// that the one has left to the other. Nothing is dropped.
 #[test]
 fn put_against_put() {
-    explore_briefly(1, &[(2, 1), (2, 2)], || {
+    explore_briefly(2590, &[(2, 1), (2, 2)], || {
         let (pool, ledger) = pool(0);
         let (mine, theirs) = (ledger.item(), ledger.item());
         let stats = beside(
@@ -320,7 +320,7 @@ fn steal_of_several_against_owner() {
 /// An item that is put is taken with everything done to it before.
 #[test]
 fn put_against_take() {
-    explore_briefly(1, &[false, true], || {
+    explore_briefly(26_100, &[false, true], || {
         let (pool, ledger) = pool(0);
         let item = ledger.item();
         beside(
@@ -336,7 +336,7 @@ fn put_against_take() {
 /// next turn or at the one after that.
 #[test]
 fn chain_put_against_rotate() {
-    explore_briefly(1, &[(1, 0), (1, 1)], || {
+    explore_briefly(2080, &[(1, 0), (1, 1)], || {
         let (pool, ledger) = pool(0);
         let item = ledger.item();
         let theirs = pool.clone();
@@ -374,7 +374,7 @@ fn victim_take_against_rotate() {
 /// two take minutes.
 #[test]
 fn late_turn_against_put() {
-    explore_within(Some(1), 1, &[(1, 1), (2, 0)], || {
+    explore_within(Some(1), 1660, &[(1, 1), (2, 0)], || {
         let (pool, ledger) = pool(0);
         pool.put(ledger.item());
         pool.rotate();
@@ -414,7 +414,7 @@ fn two_against_the_cache_of_the_dead() {
 /// thread's thread-locals are gone, so the heir may also get a number of its own.)
 #[test]
 fn a_dead_threads_cache_is_inherited() {
-    explore_all(1, &[0, 1], || {
+    explore_all(66, &[0, 1], || {
         let (pool, ledger) = pool(2);
         let theirs = pool.clone();
         let item = ledger.item();
@@ -429,7 +429,7 @@ fn a_dead_threads_cache_is_inherited() {
 /// S3: an item put while all is cleared. If it stays, a take finds it.
 #[test]
 fn put_against_clear() {
-    explore_briefly(1, &[0, 1], || {
+    explore_briefly(5250, &[0, 1], || {
         let (pool, ledger) = pool(0);
         pool.put(ledger.item());
         let item = ledger.item();
@@ -450,7 +450,7 @@ fn put_against_clear() {
 /// is whole.
 #[test]
 fn a_number_passes_between_running_threads() {
-    explore_briefly(1, &[false, true], || {
+    explore_briefly(45_900, &[false, true], || {
         let (pool, ledger) = pool(2);
         let item = ledger.item();
         let (first, second) = (pool.clone(), pool.clone());
@@ -467,7 +467,7 @@ fn a_number_passes_between_running_threads() {
 /// clearing then leaves what the turn parks.
 #[test]
 fn rotate_against_clear() {
-    explore_briefly(1, &[(1, 0), (1, 1), (0, 2)], || {
+    explore_briefly(53_800, &[(1, 0), (1, 1), (0, 2)], || {
         let (pool, ledger) = pool(2);
         pool.put(ledger.item());
         pool.rotate();
@@ -509,7 +509,7 @@ fn rotate_against_rotate_without_caches() {
 /// the other; but found.
 #[test]
 fn chain_take_against_rotate() {
-    explore_briefly(1, &[(1, 0, 0), (0, 0, 1)], || {
+    explore_briefly(441, &[(1, 0, 0), (0, 0, 1)], || {
         let (pool, ledger) = pool(0);
         pool.put(ledger.item());
         let stats = beside(
@@ -543,7 +543,7 @@ fn rotate_against_thread_exit() {
 /// the sweep finds or not.
 #[test]
 fn clear_against_first_cache() {
-    explore_briefly(1, &[0, 1], || {
+    explore_briefly(8520, &[0, 1], || {
         let (pool, ledger) = pool(2);
         pool.put(ledger.item());
         let item = ledger.item();
@@ -574,7 +574,7 @@ fn in_batches(in_cache: usize) -> (Arc<Pool<Item, Maker>>, Ledger) {
 /// too much time.
 #[test]
 fn batched_miss_against_rotate() {
-    explore_within(Some(2), 1, &[(0, 0, 1), (1, 1, 1)], || {
+    explore_within(Some(2), 4030, &[(0, 0, 1), (1, 1, 1)], || {
         let (item, (), stats) = beside(
             in_batches(0),
             |pool| pool.take().touch(),
@@ -613,7 +613,7 @@ fn registrable() -> (ModelArc<Pool<Item, Maker>>, Ledger) {
 /// Two pools come onto the list at once, and both are on it.
 #[test]
 fn register_against_register() {
-    explore_all(1, &[(1, 1)], || {
+    explore_all(214, &[(1, 1)], || {
         let (mine, theirs) = (registrable().0, registrable().0);
         let thread = thread::spawn(move || {
             Pool::register_shared(&theirs);
@@ -628,15 +628,16 @@ fn register_against_register() {
     });
 }
 
-/// A pool that comes onto the list while all are turned is turned or is not; one that was there is. The turn sees
-/// all that was done to the pool before.
+/// A pool that comes onto the list while all are turned is turned or is not; one that was there is. (It has been turned
+/// and not put into before: the ends of a thread's number and of its place at the list come in any order, which loom
+/// takes for chance.)
 #[test]
 fn register_against_rotate_all() {
-    explore_all(1, &[(1, 0), (1, 1)], || {
+    explore_all(1, &[(1, 1), (1, 2)], || {
         let ((old, _), (new, ledger)) = (registrable(), registrable());
         Pool::register_shared(&old);
         let thread = thread::spawn(move || {
-            new.put(ledger.item());
+            new.rotate();
             Pool::register_shared(&new);
             (new, ledger)
         });

@@ -6,7 +6,7 @@
 //! of the crates with one target folder, so that each change builds only what it touches.
 //!
 //! What is left out is what models and `orderings` look after, where a changed program may hang as well as fail, or fail
-//! in some schedules only: the steps by which threads agree (`slot`, `node`, `backend`, `value`, `reader`, `shard`, `shards`,
+//! in some schedules only: the steps by which threads agree (`slot`, `node`, `backend`, `value`, `reader`, `part`, `parts`,
 //! `slow`, `table`, `thread`, `recent`, `pool`, `barrier`), and the reaper's thread and those who wait (`reaper/mod.rs`,
 //! `state.rs`, `waiter.rs`). Of the other files with such steps the functions in [`EXCERPTS`] are changed, which have none of
 //! their own. `sync` is the models', and in `guard` and the ring's `handle` there is nothing to change that would build.
@@ -263,6 +263,7 @@ const EXCERPTS: &[Excerpt] = &[
             "LocalCache::furnish",
             "LocalCache::grow",
             "LocalCache::widen",
+            "LocalCache::take_all",
             "LocalCache::spill",
             "LocalCache::fill",
             "LocalCache::visit",
@@ -284,7 +285,9 @@ const EXCERPTS: &[Excerpt] = &[
         // When to turn, how often, and what becomes of what comes out. Not the visit to the caches.
         &[
             "Pool::turn_without_event",
-            "Pool::set_aside",
+            "Pool::let_victims_go",
+            "Pool::let_some_go",
+            "Pool::let_coldest_go",
             "Pool::clear",
             "Pool::turn_if_due",
             "Pool::turn_by_time",

@@ -356,6 +356,33 @@ pub(crate) const BUGS: &[Bug] = &[
         checks: &[narrow("a_drained_ring_stays_empty").says("assertion")],
     },
     Bug {
+        name: "a turn that takes what was just put back",
+        krate: "pool-core",
+        file: "src/rotation.rs",
+        good: "            if self.generation() == generation {
+",
+        bad: "            if self.generation() >= generation {
+",
+        checks: &[plain(
+            "lib",
+            "rotation::tests::what_comes_while_turning_is_not_taken_for_old",
+        )
+        .says("assertion")],
+    },
+    Bug {
+        name: "an owner that meets itself at its chain",
+        krate: "pool-core",
+        file: "src/part.rs",
+        good: "        self.busy.set(true);
+",
+        bad: "",
+        checks: &[plain(
+            "lib",
+            "slow::tests::who_is_at_its_chain_already_leases_another_part",
+        )
+        .says("assertion")],
+    },
+    Bug {
         name: "no look after growth's allocation",
         krate: "pool-core",
         file: "src/cache.rs",

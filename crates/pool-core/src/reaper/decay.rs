@@ -15,6 +15,7 @@
 
 use core::time::Duration;
 
+use crate::deferred::Deferred;
 use crate::discard::DiscardReason;
 use crate::part::Parity;
 use crate::pool::Pool;
@@ -102,8 +103,10 @@ impl<T, F> Pool<T, F> {
             surplus = surplus.min(self.idle().saturating_sub(self.policy.min_idle));
         }
         if surplus != 0 {
-            self.let_some_go(generation, victims, surplus);
+            let mut panics = Deferred::none();
+            self.let_some_go(generation, victims, surplus, &mut panics);
             self.collect();
+            panics.resume();
         }
         victims != 0
     }
