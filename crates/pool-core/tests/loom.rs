@@ -257,7 +257,7 @@ fn rotate_against_rotate() {
 /// Clearing takes a foreign cache's items, or finds them gone.
 #[test]
 fn take_against_clear() {
-    explore_briefly(1, &[0, 1], || {
+    explore_briefly(7860, &[0, 1], || {
         let (pool, ledger) = pool(2);
         pool.put(ledger.item());
         beside(
@@ -633,7 +633,7 @@ fn register_against_register() {
 /// takes for chance.)
 #[test]
 fn register_against_rotate_all() {
-    explore_within(Some(2), 1, &[(1, 1), (1, 2)], || {
+    explore_within(Some(2), 1100, &[(1, 1), (1, 2)], || {
         let ((old, _), (new, ledger)) = (registrable(), registrable());
         Pool::register_shared(&old);
         let thread = thread::spawn(move || {
