@@ -108,7 +108,7 @@
 //! - **R5** What `owed` names is alive; so of two equal addresses, one in a debt and one held by a sweep, both are the
 //!   same object.
 //! - **R6** Giving up leaks. When a sweep's patience with a window ends, when the system refuses the heavy barrier, or
-//!   when a sweep has looked 32 times and still finds debts, it leaves one reference to the old value for ever.
+//!   when a sweep has looked a hundred thousand times and still finds debts, it leaves one reference to the old value for ever.
 //! - **R7** No user code runs in a window, in a sweep, or while a debt is given up: no destructor, comparison or closure, nor anything that
 //!   could panic.
 //! - **R8** Who replaces a value without a heavy barrier finds each load by the light one, that may have read the old
@@ -198,7 +198,7 @@
 //! turn), or stopped. After a thousand sleeps of a millisecond the wait is given up (R6). Two sweeps of one object that find each other's tickets
 //! wait for some microseconds and then displace them, so that a stopped one stops nobody.
 //! The sweep of an object that other slots hold as well meets debts of loads from there. It cannot tell them from debts
-//! whose ticket was displaced, so it settles them, too, and looks again. After 32 looks it gives up (R6): what it leaks
+//! whose ticket was displaced, so it settles them, too, and looks again. After a hundred thousand looks, a fraction of a second, it gives up (R6): what it leaks
 //! then is one count of an object that is stored elsewhere.
 //!
 //! *After a fork* the child has lost all threads but one. A function that `pthread_atfork` runs there first ends their windows
