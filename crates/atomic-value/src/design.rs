@@ -108,7 +108,7 @@
 //! - **R5** What `owed` names is alive; so of two equal addresses, one in a debt and one held by a sweep, both are the
 //!   same object.
 //! - **R6** Giving up leaks. When a sweep's patience with a window ends, when the system refuses the heavy barrier, or
-//!   when a sweep has looked a hundred thousand times and still finds debts, it leaves one reference to the old value for ever.
+//!   when a sweep has looked a hundred thousand times and still finds debts, it leaks one reference to the old value.
 //! - **R7** No user code runs in a window, in a sweep, or while a debt is given up: no destructor, comparison or closure, nor anything that
 //!   could panic.
 //! - **R8** Who replaces a value without a heavy barrier finds each load by the light one, that may have read the old
@@ -136,7 +136,7 @@
 //! above. A load behind a fence against a heavy barrier is safe too: the call stands between two fences.
 //!
 //! *R8.* To `FENCES`: the heavy barrier of the turn falls, for each thread, after its look at the mode in L2, and then its
-//! announcement is visible to the turning thread, and through the release of the last exchange to whoever reads `FENCES`; or
+//! announcement is visible to the turning thread, and through the release of the last exchange to each thread that reads `FENCES`; or
 //! before it, and then the load sees `TURNING` and uses a fence. To `LIGHT`: it falls after a replacement's look at the
 //! mode, and then the replacement's S1 is visible before the mode is `LIGHT`, so that a load that reads `LIGHT` does not
 //! read the old value; or before it, and then the replacement uses the heavy barrier. An undecided slot has seen no

@@ -120,7 +120,7 @@ impl Debt {
         settled
     }
 
-    /// Empties `paid`; says whether the reference had been counted. A ticket is displaced, whoever's it is: its owner may
+    /// Empties `paid`; says whether the reference had been counted. Any ticket is displaced: its owner may
     /// be stopped, or lost in a fork.
     #[cold]
     fn take_back(&self, mut paid: usize) -> bool {

@@ -92,7 +92,7 @@ fn own<R>(look: impl FnOnce(&Own) -> R) -> Option<R> {
 /// The values of [`Record::trust`]. None but the first is a mode of a slot, so that one comparison of the two is enough.
 ///
 /// `UNASKED` → `LIGHT` by the leaseholder. When the barrier has been refused for good: `UNASKED` → `CONFIRMED` and
-/// `LIGHT` → `TOLD` by whoever learns it, `TOLD` → `CONFIRMED` by the leaseholder.
+/// `LIGHT` → `TOLD` by a thread that learns it, `TOLD` → `CONFIRMED` by the leaseholder.
 pub(crate) struct Trust;
 
 impl Trust {
@@ -102,7 +102,7 @@ impl Trust {
     pub(crate) const UNASKED: u32 = 4;
     /// It may not any longer, but may not have seen that.
     pub(crate) const TOLD: u32 = 5;
-    /// It does not any longer, and whoever acquires this sees its loads of before.
+    /// It no longer does. A thread that acquires this sees the earlier loads.
     pub(crate) const CONFIRMED: u32 = 6;
 }
 
@@ -448,8 +448,8 @@ impl Record {
             || !self.leased.load(Ordering::Acquire)
     }
 
-    /// Announces a load from `slot` by the light barrier. Until the window is dropped, whoever removes a value from the
-    /// slot waits, if it is still in that mode.
+    /// Announces a load from `slot` by the light barrier. While the window is open, a thread that removes a value from
+    /// the slot waits, if the slot is still in that mode.
     #[inline]
     pub(super) fn open_light(&self, slot: usize, turn: Turn, pair: Asymmetric) -> Window<'_> {
         // ORDERING: Release, as in `open`.
@@ -462,8 +462,8 @@ impl Record {
         Window(self)
     }
 
-    /// Announces a load from `slot` behind a fence. Until the window is dropped, whoever removes a value from the slot
-    /// waits.
+    /// Announces a load from `slot` behind a fence. While the window is open, a thread that removes a value from
+    /// the slot waits.
     #[inline]
     pub(super) fn open(&self, slot: usize, turn: Turn) -> Window<'_> {
         self.confirm();

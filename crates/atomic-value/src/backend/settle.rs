@@ -47,7 +47,7 @@ pub(super) fn pay<T>(value: &Arc<T>, slot: Option<usize>) {
     }
 }
 
-/// Leaves one reference to the value for ever.
+/// Leaks one reference to the value.
 pub(super) fn leak<T>(value: &Arc<T>) {
     mem::forget(Arc::clone(value));
 }
